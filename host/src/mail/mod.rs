@@ -1,0 +1,19 @@
+//! The way out for mail: the [`Mailer`] trait and [`outbox`], which writes `.eml` files.
+
+use async_trait::async_trait;
+
+#[cfg(feature = "outbox")]
+pub mod outbox;
+
+pub use crate::contract::mailer::{Delivery, Error, Guard, Message};
+
+/// Hands messages over to whoever delivers them.
+#[async_trait]
+pub trait Mailer: Send + Sync + 'static {
+    /// Try to hand the message over, once and within seconds.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] when the message will never be delivered: the caller then takes back
+    /// what it has changed.
+    async fn send(&self, message: &Message) -> Result<Delivery, Error>;
+}

@@ -1,0 +1,97 @@
+//! Where records live.
+//!
+//! A [`Store`] keeps JSON documents under keys and changes them by compare-and-set, nothing more:
+//! what the records mean is the component's affair. [`Database`] is the administration beside it.
+//! The types, and what each operation guarantees, come from the [`contract`](crate::contract)
+//! (`wit/store.wit` and `wit/database.wit`).
+//!
+//! - [`memory`]: in this process, for tests and as the shortest whole example of a store;
+//! - [`sqlite`]: one file, any number of processes;
+//! - [`document`]: applying edits to a document, for every store that keeps JSON;
+//! - [`conformance`]: the suite that every store must pass.
+
+use async_trait::async_trait;
+
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod document;
+pub mod memory;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+pub use crate::contract::database::Sizes;
+pub use crate::contract::store::{
+    Change, Edit, Entry, Error, Expectation, Partial, Put, Relocation, Removal, Verdict,
+};
+
+/// The collections that a fresh database has.
+pub const COLLECTIONS: [&str; 4] = ["users", "blocked", "limit", "guesses"];
+
+/// Records under keys, changed only by compare-and-set. Shared by all requests of a tenant.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// All records of one key, at most one for each collection. Sees every commit that was
+    /// acknowledged before it began.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store does not answer, [`Error::Damaged`] when the records
+    /// of this key contradict the layout.
+    async fn load(&self, key: &str) -> Result<Vec<Entry>, Error>;
+
+    /// Make the changes, in their order, if all conditions hold; all of them or none, durably.
+    ///
+    /// The versions in [`Verdict::Committed`] are those of the records written by `put` and
+    /// `move`, in their order. Every write gives its record a version it never had.
+    ///
+    /// # Errors
+    /// As [`Store::load`]; a store without transactions answers [`Error::Partial`] when it stopped
+    /// half-way.
+    async fn commit(&self, changes: &[Change]) -> Result<Verdict, Error>;
+
+    /// Up to `limit` keys with a record that is due before `before` (seconds since 1970, UTC), the
+    /// longest overdue first.
+    ///
+    /// # Errors
+    /// As [`Store::load`].
+    async fn overdue(&self, before: u64, limit: u32) -> Result<Vec<String>, Error>;
+}
+
+/// The administration of a database.
+#[async_trait]
+pub trait Database: Send + Sync + 'static {
+    /// Make the collection and its unique index, if they are not there.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the store does not answer.
+    async fn create(&self, collection: &str) -> Result<(), Error>;
+
+    /// Remove the collection with all that is in it, if it is there.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    async fn drop(&self, collection: &str) -> Result<(), Error>;
+
+    /// Remove everything that belongs to the tenant.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    async fn drop_all(&self) -> Result<(), Error>;
+
+    /// How many records the collection has; 0 when it is not there.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    async fn count(&self, collection: &str) -> Result<u64, Error>;
+
+    /// Sizes in bytes.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    async fn size(&self) -> Result<Sizes, Error>;
+
+    /// What the engine says of itself, as JSON text.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    async fn raw_stats(&self) -> Result<String, Error>;
+}
