@@ -2,6 +2,7 @@
 pub mod component;
 pub mod contract;
 pub mod error;
+mod files;
 pub mod mail;
 pub mod settings;
 pub mod store;
