@@ -30,6 +30,9 @@ pub enum CallError {
     /// call is hurt; what it had committed before stays.
     #[error("the component was stopped: {0}")]
     Component(String),
+    /// Anything else, such as an operation that this host does not grant.
+    #[error("{0}")]
+    Other(String),
 }
 
 /// A runtime or tenant that could not be set up.

@@ -4,6 +4,8 @@ use async_trait::async_trait;
 
 #[cfg(feature = "outbox")]
 pub mod outbox;
+#[cfg(feature = "outbox")]
+mod render;
 
 pub use crate::contract::mailer::{Delivery, Error, Guard, Message};
 

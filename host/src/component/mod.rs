@@ -1,0 +1,33 @@
+//! The component and what runs it.
+//!
+//! A [`Runtime`] holds the compiled component, once for a process. Every call gets an instance of
+//! its own that is gone afterwards, so that no secret and no state outlives a call and a trap
+//! hurts one call only. What an instance may use is in [`Limits`]; what it can reach is its
+//! [`State`], the imports of the contract and nothing else.
+//!
+//! - `engine`: compiling, and the pools of instances;
+//! - `admission`: who may start when;
+//! - `state`, `imports`: the host's side of one call;
+//! - `runtime`: one call from its admission to its end.
+
+mod admission;
+pub mod artifact;
+mod engine;
+mod imports;
+mod limits;
+mod runtime;
+mod state;
+
+pub use limits::Limits;
+pub use runtime::{Call, Runtime};
+pub(crate) use state::Host;
+pub use state::{Clock, State};
+
+/// What a call needs, so that the host can plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// It may hash a password: it waits for one of [`Limits::hashing`] permits.
+    Hashing,
+    /// It hashes nothing: it never waits, and has less memory.
+    Plain,
+}

@@ -1,0 +1,210 @@
+//! One call from its admission to its end.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout_at;
+use wasmtime::{EngineWeak, PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
+
+use super::admission::Admission;
+use super::engine::{Pool, Pools};
+use super::{Host, Limits, State, Work, artifact};
+use crate::contract::Portcullis;
+use crate::contract::types::Failure;
+use crate::error::{CallError, SetupError};
+
+/// How long a component computes before others get their turn on its thread, and how exactly its
+/// end is kept.
+const TICK: Duration = Duration::from_millis(10);
+
+/// The compiled component and everything that all tenants share. Cheap to clone; a process needs
+/// one, because the bounds on hashing are those of the machine.
+#[derive(Clone)]
+pub struct Runtime {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    pools: Pools,
+    admission: Arc<Admission>,
+    limits: Limits,
+}
+
+/// One fresh instance. It is gone when the future that was made with it ends.
+pub struct Call {
+    /// The exports of the component.
+    pub exports: Portcullis,
+    /// Where this instance lives.
+    pub store: Store<State>,
+}
+
+impl Runtime {
+    /// A runtime with the component that was built together with this crate. Compiling takes
+    /// some tenths of a second of the calling thread.
+    ///
+    /// # Errors
+    /// [`SetupError::Component`] when this machine cannot run it.
+    pub fn new(limits: Limits) -> Result<Self, SetupError> {
+        Self::with_component(artifact::BYTES, limits)
+    }
+
+    /// A runtime with another build of the component, in the binary format of WebAssembly
+    /// components.
+    ///
+    /// # Errors
+    /// [`SetupError::Component`] when it is no component, does not export what the contract says
+    /// or imports more.
+    pub fn with_component(component: &[u8], limits: Limits) -> Result<Self, SetupError> {
+        let limits =
+            Limits { hashing: limits.hashing.max(1), plain: limits.plain.max(1), ..limits };
+        let pools = Pools::new(component, &limits)?;
+        tick([&pools.hashing, &pools.plain].map(|pool| pool.engine.weak()))?;
+        Ok(Self {
+            inner: Arc::new(Inner { admission: Arc::new(Admission::new(&limits)), pools, limits }),
+        })
+    }
+
+    /// The bounds that calls have here.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    /// Make one call for the tenant that `host` stands for.
+    ///
+    /// Waiting for admission ends with the future that waits. Once the call has begun it is a task
+    /// of its own and is finished even if nobody waits for it any more: a caller who hangs up
+    /// must not stop it between its commit and what belongs to it. `ticket` is given back then.
+    pub(crate) async fn run<R, F, Fut>(
+        &self,
+        host: Arc<Host>,
+        ticket: OwnedSemaphorePermit,
+        work: Work,
+        call: F,
+    ) -> Result<R, CallError>
+    where
+        F: FnOnce(Call) -> Fut + Send + 'static,
+        Fut: Future<Output = wasmtime::Result<Result<R, Failure>>> + Send + 'static,
+        R: Send + 'static,
+    {
+        let inner = Arc::clone(&self.inner);
+        let end = Instant::now() + inner.limits.time;
+        let permit = inner.admission.enter(work, end).await?;
+        let task = tokio::spawn(async move {
+            let answer = inner.answer(host, work, end, call).await;
+            // The instance is gone by now, so its slot is free before the permit is.
+            drop(permit);
+            drop(ticket);
+            answer
+        });
+        match task.await {
+            Ok(answer) => answer,
+            Err(error) if error.is_panic() => {
+                Err(CallError::Other("the store or the mailer of this host panicked".into()))
+            }
+            Err(_) => Err(CallError::Other("the host is shutting down".into())),
+        }
+    }
+}
+
+impl Inner {
+    async fn answer<R, F, Fut>(
+        &self,
+        host: Arc<Host>,
+        work: Work,
+        end: Instant,
+        call: F,
+    ) -> Result<R, CallError>
+    where
+        F: FnOnce(Call) -> Fut + Send,
+        Fut: Future<Output = wasmtime::Result<Result<R, Failure>>> + Send,
+    {
+        let tenant = host.settings.tenant.clone();
+        let whole = async {
+            let call = call(self.instance(host, work, end).await?);
+            call.await
+        };
+        // The ticks stop a component that computes; this, one that waits.
+        let answer = match timeout_at(end.into(), whole).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Trap::Interrupt.into()),
+        };
+        match answer {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(failure)) => Err(failure.into()),
+            Err(error) => {
+                let error = self.stopped(&error);
+                tracing::warn!(%tenant, %error, "a call was stopped");
+                Err(error)
+            }
+        }
+    }
+
+    async fn instance(&self, host: Arc<Host>, work: Work, end: Instant) -> wasmtime::Result<Call> {
+        let Pool { engine, code } = match work {
+            Work::Hashing => &self.pools.hashing,
+            Work::Plain => &self.pools.plain,
+        };
+        let mut store = Store::new(engine, State::new(host, &self.limits, work, end));
+        store.limiter(|state| &mut state.resources);
+        store.set_hostcall_fuel(self.limits.payload);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|store| {
+            Ok(if Instant::now() >= store.data().end {
+                UpdateDeadline::Interrupt
+            } else {
+                UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
+            })
+        });
+        let exports = code.instantiate_async(&mut store).await?;
+        Ok(Call { exports, store })
+    }
+
+    /// Why the component stopped. Never what it worked on: traps tell where, not with what.
+    fn stopped(&self, error: &wasmtime::Error) -> CallError {
+        if error.is::<PoolConcurrencyLimitError>() {
+            return CallError::Overloaded { retry_after: Duration::from_secs(1) };
+        }
+        CallError::Component(match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => {
+                format!("it took longer than {} ms", self.limits.time.as_millis())
+            }
+            _ => error.root_cause().to_string(),
+        })
+    }
+}
+
+impl From<Failure> for CallError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Store(text) => Self::Store(text),
+            Failure::Settings(text) => Self::Settings(text),
+            Failure::Other(text) => Self::Other(text),
+        }
+    }
+}
+
+/// Start the clock of the engines. It stops with the last of them: when the runtime and all its
+/// calls are gone.
+fn tick(engines: [EngineWeak; 2]) -> Result<(), SetupError> {
+    let run = move || {
+        loop {
+            std::thread::sleep(TICK);
+            let mut any = false;
+            for engine in engines.iter().filter_map(EngineWeak::upgrade) {
+                engine.increment_epoch();
+                any = true;
+            }
+            if !any {
+                break;
+            }
+        }
+    };
+    std::thread::Builder::new()
+        .name("portcullis-clock".into())
+        .spawn(run)
+        .map(drop)
+        .map_err(|error| SetupError::Component(format!("its clock does not start: {error}")))
+}

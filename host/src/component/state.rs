@@ -1,0 +1,132 @@
+//! The host's side of one call.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use wasmtime::{StoreLimits, StoreLimitsBuilder};
+
+use super::limits::RANDOM;
+use super::{Limits, Work, engine};
+use crate::contract::settings::{self, SecretKey, Value};
+use crate::contract::wasi::clocks::wall_clock::{self, Datetime};
+use crate::contract::wasi::random::random;
+use crate::mail::Mailer;
+use crate::settings::Settings;
+use crate::store::{Database, Store};
+
+/// Where the component learns the time.
+pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// What the calls of one tenant reach.
+pub(crate) struct Host {
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<dyn Store>,
+    /// Only if it was granted.
+    pub(crate) database: Option<Arc<dyn Database>>,
+    pub(crate) mailer: Option<Arc<dyn Mailer>>,
+    pub(crate) clock: Clock,
+}
+
+/// What one instance has of its host: the imports of the component, and its bounds. Made for one
+/// call and gone with it.
+pub struct State {
+    pub(super) host: Arc<Host>,
+    pub(super) resources: StoreLimits,
+    /// Bytes of a document that a store may answer with.
+    pub(super) document: usize,
+    /// When the call is stopped.
+    pub(super) end: Instant,
+    /// Until when a store or mailer may take; before [`State::end`] by this.
+    pub(super) grace: Duration,
+    /// Conflicts in a row.
+    pub(super) conflicts: u32,
+}
+
+impl State {
+    pub(super) fn new(host: Arc<Host>, limits: &Limits, work: Work, end: Instant) -> Self {
+        let memory = match work {
+            Work::Hashing => limits.memory,
+            Work::Plain => limits.memory_plain,
+        };
+        Self {
+            host,
+            resources: StoreLimitsBuilder::new()
+                .memory_size(memory)
+                .memories(engine::MEMORIES)
+                .tables(engine::TABLES)
+                .table_elements(engine::TABLE_ELEMENTS)
+                .instances(engine::INSTANCES)
+                // With a growth that is refused the component can do nothing but stop; this way
+                // the reason is known.
+                .trap_on_grow_failure(true)
+                .build(),
+            document: limits.document,
+            end,
+            grace: limits.grace(),
+            conflicts: 0,
+        }
+    }
+
+    /// Until when a store may take, so that the component can still say that it did not answer.
+    pub(super) fn store_deadline(&self) -> Instant {
+        self.end.checked_sub(self.grace).unwrap_or(self.end)
+    }
+
+    /// Until when a mailer may take, so that the component can still take back what it did.
+    pub(super) fn mail_deadline(&self) -> Instant {
+        self.end.checked_sub(2 * self.grace).unwrap_or(self.end)
+    }
+}
+
+impl settings::Host for State {
+    async fn tenant(&mut self) -> wasmtime::Result<String> {
+        Ok(self.host.settings.tenant.clone())
+    }
+
+    async fn get(&mut self, key: String) -> wasmtime::Result<Option<Value>> {
+        Ok(self.host.settings.values.get(&key).cloned())
+    }
+
+    async fn secret_keys(&mut self) -> wasmtime::Result<Vec<SecretKey>> {
+        Ok(self.host.settings.secret_keys.clone())
+    }
+}
+
+impl wall_clock::Host for State {
+    async fn now(&mut self) -> wasmtime::Result<Datetime> {
+        // A clock before 1970 is broken; nothing that depends on time may be decided with it.
+        let since = (self.host.clock)()
+            .duration_since(UNIX_EPOCH)
+            .map_err(|_| wasmtime::Error::msg("the clock stands before 1970"))?;
+        Ok(datetime(since))
+    }
+
+    async fn resolution(&mut self) -> wasmtime::Result<Datetime> {
+        Ok(datetime(Duration::from_nanos(1)))
+    }
+}
+
+fn datetime(time: Duration) -> Datetime {
+    Datetime { seconds: time.as_secs(), nanoseconds: time.subsec_nanos() }
+}
+
+/// From the operating system, every time: a call needs a few dozen bytes.
+impl random::Host for State {
+    async fn get_random_bytes(&mut self, len: u64) -> wasmtime::Result<Vec<u8>> {
+        let len = match usize::try_from(len) {
+            Ok(bytes) if len <= RANDOM => bytes,
+            _ => return Err(wasmtime::Error::msg("more random bytes than a call may take")),
+        };
+        let mut bytes = vec![0; len];
+        getrandom::fill(&mut bytes).map_err(no_randomness)?;
+        Ok(bytes)
+    }
+
+    async fn get_random_u64(&mut self) -> wasmtime::Result<u64> {
+        getrandom::u64().map_err(no_randomness)
+    }
+}
+
+fn no_randomness(error: getrandom::Error) -> wasmtime::Error {
+    wasmtime::Error::msg(format!("the system gives no random bytes: {error}"))
+}

@@ -1,0 +1,92 @@
+//! Files that only their owner may read, written whole or not at all.
+
+use std::fs::{DirBuilder, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+/// Make the folder, and those above it, for the owner alone (mode 700). One that is there already
+/// is left as it is.
+pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Write a new file for the owner alone (mode 600). Whoever finds it finds the whole content, also
+/// after a crash or a power failure; a file of that name that is there already is never touched.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] when there is one.
+pub(crate) fn write_new(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    // The leading dot and the ending keep what a killed process leaves behind from being taken for
+    // the real thing. `tempfile` creates with mode 600.
+    let mut file = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(folder.join(name)).map_err(|refused| refused.error)?;
+    // The name is durable only when the folder is. Elsewhere a folder cannot be opened like that.
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
+/// The whole file, if it is no longer than `limit` bytes.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`] when it is longer: it is not read to its end, so that a device
+/// without one does no harm.
+pub(crate) fn read_bounded(file: File, limit: u64) -> io::Result<zeroize::Zeroizing<Vec<u8>>> {
+    use std::io::Read;
+    // One allocation from the start: growing would leave copies of a secret behind.
+    let expected = file.metadata()?.len().min(limit);
+    let mut content =
+        zeroize::Zeroizing::new(Vec::with_capacity(usize::try_from(expected).unwrap_or(0) + 1));
+    file.take(limit + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > limit {
+        return Err(io::Error::new(
+            io::ErrorKind::FileTooLarge,
+            format!("has more than {limit} bytes"),
+        ));
+    }
+    Ok(content)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn folders_and_files_are_for_their_owner_alone() {
+        let top = tempfile::tempdir().unwrap();
+        let folder = top.path().join("a/b");
+        make_private_folder(&folder).unwrap();
+        make_private_folder(&folder).unwrap();
+        write_new(&folder, "f", b"content").unwrap();
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&folder), mode(&folder.join("f"))), (0o700, 0o600));
+    }
+
+    #[test]
+    fn a_file_that_is_there_is_not_overwritten_and_nothing_is_left_behind() {
+        let top = tempfile::tempdir().unwrap();
+        write_new(top.path(), "f", b"first").unwrap();
+        let refused = write_new(top.path(), "f", b"second").unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(top.path().join("f")).unwrap(), b"first");
+        assert_eq!(std::fs::read_dir(top.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_beyond_the_limit_is_refused() {
+        let top = tempfile::tempdir().unwrap();
+        write_new(top.path(), "f", b"12345").unwrap();
+        let open = || File::open(top.path().join("f")).unwrap();
+        assert_eq!(read_bounded(open(), 5).unwrap().as_slice(), b"12345");
+        assert_eq!(read_bounded(open(), 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        let endless = File::open("/dev/zero").unwrap();
+        assert_eq!(read_bounded(endless, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+}

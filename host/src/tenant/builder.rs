@@ -1,0 +1,171 @@
+//! Setting up a tenant.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tokio::sync::Semaphore;
+
+use super::{Inner, TICKETS, Tenant};
+use crate::component::{Call, Clock, Host, Runtime, Work};
+use crate::contract::upkeep::BadSetting;
+use crate::error::SetupError;
+use crate::mail::Mailer;
+use crate::settings::{SecretKey, Settings, Value};
+use crate::store::{Database, Store};
+
+/// A tenant that is being described. [`Tenant::builder`] begins, [`build`](TenantBuilder::build)
+/// ends.
+#[must_use]
+pub struct TenantBuilder {
+    runtime: Runtime,
+    settings: Settings,
+    store: Option<Arc<dyn Store>>,
+    database: Option<Arc<dyn Database>>,
+    mailer: Option<Arc<dyn Mailer>>,
+    clock: Clock,
+}
+
+impl TenantBuilder {
+    pub(super) fn new(runtime: Runtime) -> Self {
+        Self {
+            runtime,
+            settings: Settings { tenant: "default".into(), ..Settings::default() },
+            store: None,
+            database: None,
+            mailer: None,
+            clock: Arc::new(SystemTime::now),
+        }
+    }
+
+    /// Take these settings, all of them; what was set before is forgotten.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The tenant's name. It is part of every code's digest. Without it: `default`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.settings.tenant = name.into();
+        self
+    }
+
+    /// Set one key; keys of tables are written with a dot (`hash.passes`).
+    pub fn set(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.settings.values.insert(key.into(), value.into());
+        self
+    }
+
+    /// The key from which the digests of codes are made: 32 bytes from a secure random source,
+    /// the same for all hosts of one store, and kept: codes made with another are wrong.
+    ///
+    /// Called more than once: the first key makes new digests, all are read with.
+    pub fn secret_key(mut self, key: [u8; 32]) -> Self {
+        self.settings.secret_keys.push(secret_key(&key));
+        self
+    }
+
+    /// Where the records live.
+    pub fn store(self, store: impl Store) -> Self {
+        self.shared_store(Arc::new(store))
+    }
+
+    /// As [`store`](TenantBuilder::store), for a store that somebody else holds too.
+    pub fn shared_store(mut self, store: Arc<dyn Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Grant the administration of the database: without this the `coredb` functions fail.
+    pub fn database(self, database: impl Database) -> Self {
+        self.shared_database(Arc::new(database))
+    }
+
+    /// As [`database`](TenantBuilder::database), for one that somebody else holds too.
+    pub fn shared_database(mut self, database: Arc<dyn Database>) -> Self {
+        self.database = Some(database);
+        self
+    }
+
+    /// The way out for mail. Without one, every function that mails a code is refused with 400.
+    pub fn mailer(self, mailer: impl Mailer) -> Self {
+        self.shared_mailer(Arc::new(mailer))
+    }
+
+    /// As [`mailer`](TenantBuilder::mailer), for one that somebody else holds too.
+    pub fn shared_mailer(mut self, mailer: Arc<dyn Mailer>) -> Self {
+        self.mailer = Some(mailer);
+        self
+    }
+
+    /// Where the component learns the time. Without it: from the system.
+    pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Look at everything and set the tenant up. The component itself looks at its settings.
+    ///
+    /// # Errors
+    /// [`SetupError::Settings`] with every setting that is wrong, one a line;
+    /// [`SetupError::Store`] without a store; [`SetupError::Component`] when the component does
+    /// not answer.
+    pub async fn build(self) -> Result<Tenant, SetupError> {
+        let Some(store) = self.store else {
+            return Err(SetupError::Store(
+                "the tenant has none: give `store` or `data_dir`".into(),
+            ));
+        };
+        let given: Vec<String> = self.settings.values.keys().cloned().collect();
+        let tenant = Tenant {
+            inner: Arc::new(Inner {
+                runtime: self.runtime,
+                host: Arc::new(Host {
+                    settings: self.settings,
+                    store,
+                    database: self.database,
+                    mailer: self.mailer,
+                    clock: self.clock,
+                }),
+                tickets: Arc::new(Semaphore::new(TICKETS as usize)),
+            }),
+        };
+        let findings = tenant.check_settings(given).await?;
+        if findings.is_empty() {
+            Ok(tenant)
+        } else {
+            Err(SetupError::Settings(findings.join("\n")))
+        }
+    }
+}
+
+impl Tenant {
+    async fn check_settings(&self, given: Vec<String>) -> Result<Vec<String>, SetupError> {
+        let mut findings = Vec::new();
+        if self.settings().secret_keys.is_empty() {
+            findings.push(complaint(
+                "secret_key",
+                "is missing: 32 random bytes that stay the same for the store",
+            ));
+        }
+        let checked: Vec<BadSetting> = self
+            .run(Work::Plain, async move |mut call: Call| {
+                let upkeep = call.exports.portcullis_auth_upkeep();
+                let found = upkeep.call_check_settings(&mut call.store, &given).await?;
+                Ok(Ok(found))
+            })
+            .await
+            .map_err(|error| SetupError::Component(error.to_string()))?;
+        findings.extend(checked.iter().map(|setting| complaint(&setting.key, &setting.problem)));
+        Ok(findings)
+    }
+}
+
+/// Seam: to become `settings::secret_key::from_bytes`, which makes the id from the key.
+fn secret_key(key: &[u8; 32]) -> SecretKey {
+    SecretKey { id: "program".into(), secret: key.to_vec() }
+}
+
+/// Seam: to become `Settings::complaint`, which knows where a key was set.
+fn complaint(key: &str, problem: &str) -> String {
+    format!("{key}: {problem}")
+}
