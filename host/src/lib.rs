@@ -1,8 +1,11 @@
 //! Portcullis: user authentication as a WebAssembly component, and its host.
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod component;
 pub mod contract;
 pub mod error;
 mod files;
+pub mod functions;
 pub mod mail;
 pub mod settings;
 pub mod store;
