@@ -55,6 +55,9 @@ pub(super) fn prepare(file: &Path, patience: Duration) -> Result<(), String> {
 /// Makes the file and its folder unless they are there.
 fn make(file: &Path) -> io::Result<()> {
     if fs::exists(file)? {
+        if !fs::metadata(file)?.is_file() {
+            return Err(io::Error::other("there is something that is not a file"));
+        }
         warn_if_readable_by_others(file);
         return Ok(());
     }
