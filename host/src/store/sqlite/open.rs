@@ -212,6 +212,19 @@ pub(super) fn connect(file: &Path, patience: Duration) -> Result<Connection, Str
     patiently(patience, || Ok(set_up()?)).map_err(text)
 }
 
+/// A connection to a file that was ours when it was opened: somebody may have put another one in
+/// its place.
+pub(super) fn reconnect(file: &Path, patience: Duration) -> Result<Connection, String> {
+    recognise(file)?;
+    let db = connect(file, patience)?;
+    let header = |name| db.pragma_query_value(None, name, |row| row.get(0));
+    let (application, layout) = header("application_id")
+        .and_then(|application| Ok((application, header("user_version")?)))
+        .map_err(|error| describe(&error))?;
+    check_header(application, layout)?;
+    Ok(db)
+}
+
 /// Makes the connection wait for locks of other processes, for random times so that several
 /// waiting ones do not meet again and again (SQLite's own `busy_timeout` waits in fixed steps).
 fn wait_for_locks(db: &mut Connection, patience: Duration) -> rusqlite::Result<()> {
