@@ -179,7 +179,7 @@ impl database::Host for State {
         let drop = async {
             name(&collection)?;
             let database = self.granted()?;
-            within(self.store_deadline(), NOT_KNOWN, database.drop(&collection)).await
+            within(self.store_deadline(), NOT_KNOWN, Database::drop(&*database, &collection)).await
         };
         Ok(drop.await)
     }

@@ -47,7 +47,7 @@ impl Runtime {
     /// # Errors
     /// [`SetupError::Component`] when this machine cannot run it.
     pub fn new(limits: Limits) -> Result<Self, SetupError> {
-        Self::with_component(artifact::BYTES, limits)
+        Self::with_component(artifact::COMPONENT, limits)
     }
 
     /// A runtime with another build of the component, in the binary format of WebAssembly

@@ -11,6 +11,8 @@ use crate::error::CallError;
 use crate::settings::Settings;
 
 mod builder;
+#[cfg(all(feature = "sqlite", feature = "outbox"))]
+mod data_dir;
 
 pub use builder::TenantBuilder;
 

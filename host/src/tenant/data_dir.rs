@@ -1,0 +1,54 @@
+//! A folder with everything that a tenant needs.
+//!
+//! ```text
+//! portcullis.db    the store of the tenant `default`
+//! tenant-NAME.db   the store of any other tenant
+//! outbox/          mail, one `.eml` file each
+//! secret.key       the key for digests, made at the first start
+//! ```
+//!
+//! Tenants may share the folder: each has a store of its own, and the name of the tenant is part
+//! of every digest.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::TenantBuilder;
+use crate::error::SetupError;
+use crate::mail::outbox::Outbox;
+use crate::settings::{DEFAULT_TENANT, Settings};
+use crate::store::sqlite::{Options, SqliteStore};
+
+/// Take from the folder what the tenant was not given. Files are made for their owner alone.
+pub(super) async fn fill(
+    tenant: TenantBuilder,
+    folder: PathBuf,
+) -> Result<TenantBuilder, SetupError> {
+    // Opening a store waits for the disk, and for other processes that open it.
+    tokio::task::spawn_blocking(move || fill_now(tenant, &folder))
+        .await
+        .map_err(|error| SetupError::Store(format!("opening it failed: {error}")))?
+}
+
+fn fill_now(mut tenant: TenantBuilder, folder: &Path) -> Result<TenantBuilder, SetupError> {
+    tenant.settings.ensure_secret_key(folder)?;
+    if tenant.store.is_none() {
+        let name = file_name(&tenant.settings.tenant)?;
+        let store = Arc::new(SqliteStore::open(folder.join(name), &Options::default())?);
+        tenant.database.get_or_insert(store.clone());
+        tenant.store = Some(store);
+    }
+    if tenant.mailer.is_none() {
+        tenant.mailer = Some(Arc::new(Outbox::new(folder.join("outbox"))));
+    }
+    Ok(tenant)
+}
+
+fn file_name(tenant: &str) -> Result<String, SetupError> {
+    // A name that is none could lead out of the folder.
+    Settings::new(tenant)?;
+    Ok(match tenant {
+        DEFAULT_TENANT => "portcullis.db".into(),
+        name => format!("tenant-{name}.db"),
+    })
+}
