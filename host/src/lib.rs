@@ -44,10 +44,13 @@
 //! `sqlite` (the embedded store), `outbox` (mail as files) and `cli` (the program) are on by
 //! default; `conformance` is the suite that every store must pass.
 
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod component;
 pub mod contract;
 pub mod error;
 mod files;
+pub mod functions;
 pub mod mail;
 pub mod settings;
 pub mod store;

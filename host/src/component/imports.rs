@@ -47,6 +47,19 @@ impl store::Host for State {
         })
     }
 
+    async fn report(
+        &mut self,
+        collection: String,
+        key: String,
+        problem: String,
+    ) -> wasmtime::Result<()> {
+        let tenant = &self.host.settings.tenant;
+        if name(&collection).is_ok() && name(&key).is_ok() && name(&problem).is_ok() {
+            tracing::warn!(%tenant, %collection, %key, %problem, "a record cannot be used");
+        }
+        Ok(())
+    }
+
     async fn overdue(
         &mut self,
         before: u64,

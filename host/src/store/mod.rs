@@ -8,7 +8,8 @@
 //! - [`memory`]: in this process, for tests and as the shortest whole example of a store;
 //! - [`sqlite`]: one file, any number of processes;
 //! - [`document`]: applying edits to a document, for every store that keeps JSON;
-//! - [`conformance`]: the suite that every store must pass.
+//! - [`rules`]: the names, sizes and versions of every store;
+//! - `conformance`: the suite that every store must pass (feature `conformance`).
 
 use async_trait::async_trait;
 
@@ -16,6 +17,7 @@ use async_trait::async_trait;
 pub mod conformance;
 pub mod document;
 pub mod memory;
+pub mod rules;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
@@ -66,6 +68,8 @@ pub trait Database: Send + Sync + 'static {
     async fn create(&self, collection: &str) -> Result<(), Error>;
 
     /// Remove the collection with all that is in it, if it is there.
+    ///
+    /// On an `Arc` this is `(*database).drop(…)`: an `Arc` has a `drop` of its own.
     ///
     /// # Errors
     /// As [`Database::create`].

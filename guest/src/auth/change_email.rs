@@ -1,0 +1,162 @@
+//! Giving an account another address.
+
+use super::{PasswordCheck, check_code};
+use crate::address::Address;
+use crate::call::{Call, Plan};
+use crate::changes::{Changes, UserChange};
+use crate::code::Use;
+use crate::outcome::{Code, Failure, Stop};
+use crate::ports::Ports;
+use crate::rate;
+use crate::record::{BLOCKED, LIMIT, Records};
+use crate::settings;
+use crate::tally::{Guess, Tally};
+
+/// With the password: 200.
+///
+/// # Errors
+/// 503, 401, 403, 404, 501, 402.
+pub fn change_email_no_verif(
+    ports: &dyn Ports,
+    email: &str,
+    new_email: &str,
+    password: &str,
+    ignore_rate_limit: bool,
+) -> Result<Code, Stop> {
+    change_email(ports, email, new_email, Some(password), None, ignore_rate_limit)
+}
+
+/// With a mailbox code and, where it is given, the password: 200.
+///
+/// # Errors
+/// 503, 401, 403, 404, 501, 417, 402.
+pub fn verify_reset_code_and_change_email(
+    ports: &dyn Ports,
+    email: &str,
+    reset_code: &str,
+    new_email: &str,
+    password: Option<&str>,
+    ignore_rate_limit: bool,
+) -> Result<Code, Stop> {
+    change_email(ports, email, new_email, password, Some(reset_code), ignore_rate_limit)
+}
+
+fn change_email(
+    ports: &dyn Ports,
+    email: &str,
+    new_email: &str,
+    password: Option<&str>,
+    code: Option<&str>,
+    ignore_rate_limit: bool,
+) -> Result<Code, Stop> {
+    let address = Address::known(email)?;
+    let new = Address::new(new_email)?;
+    let call = Call::admit(ports, address, ignore_rate_limit)?;
+
+    let mut given = password.map(PasswordCheck::new);
+    let committed = call.decide(&mut |records| {
+        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
+        if given.is_some() {
+            tally.admit(Guess::Password)?;
+        }
+        if code.is_some() {
+            tally.admit(Guess::Code)?;
+        }
+        let mut changes = Changes::of(&call.address.key);
+        if let Some(given) = &mut given {
+            if !given.check(&call, &mut tally, records.user.as_ref().map(|user| &user.record)) {
+                tally.settle(&mut changes);
+                let code =
+                    if records.user.is_some() { Code::InvalidPassword } else { Code::UserNotFound };
+                return Ok(Plan::refuse(changes, code));
+            }
+        }
+        let user = records.user.as_ref().ok_or(Code::UserNotFound)?;
+        let mut change = UserChange::of(user);
+        if let Some(code) = code {
+            if !check_code(&call, &mut tally, &mut change, &user.record, Use::Mailbox, code)? {
+                change.put(ports, &mut changes)?;
+                tally.settle(&mut changes);
+                return Ok(Plan::refuse(changes, Code::InvalidCode));
+            }
+        }
+        // Only who has the secrets learns anything of the new address.
+        let theirs = Records::load(ports, &new.key)?;
+        let taken = if theirs.user.is_some() {
+            Some(Code::UserExists)
+        } else if theirs.is_blocked() && settings::BLOCKING.read(ports).map_err(Failure::from)? {
+            Some(Code::UserBlocked)
+        } else {
+            None
+        };
+        if let Some(taken) = taken {
+            // The code is not used up; that the guesses were right is paid for all the same.
+            tally.settle(&mut changes);
+            return Ok(Plan::refuse(changes, taken));
+        }
+
+        change.void_codes();
+        change.close_foreign_code(ports);
+        change.address(&new.given);
+        // The block first and the user next: where they are moved one by one, a blocked user never
+        // stands without his block.
+        let mut at_new = Changes::of(&new.key);
+        move_block(records, &theirs, &mut changes, &mut at_new, &new.key);
+        change.relocate(ports, &mut changes, &new.key)?;
+        move_limit(
+            records,
+            &theirs,
+            &mut changes,
+            &mut at_new,
+            &new.key,
+            ports.now().as_secs_f64(),
+        );
+        tally.settle(&mut changes);
+        at_new.append(changes);
+        Ok(Plan::accept(at_new, Code::Success))
+    })?;
+    Ok(committed.code)
+}
+
+/// A block record that says false gives way; one that says blocked stays.
+fn move_block(
+    ours: &Records,
+    theirs: &Records,
+    at_old: &mut Changes,
+    at_new: &mut Changes,
+    to: &str,
+) {
+    let Some(block) = &ours.block else {
+        return at_new.expect(BLOCKED, theirs.block.as_ref().map(|block| block.version.clone()));
+    };
+    match &theirs.block {
+        None => at_old.relocate(BLOCKED, block, to, None),
+        Some(there) if !there.record.blocked => {
+            at_new.remove(BLOCKED, there.version.clone());
+            at_old.relocate(BLOCKED, block, to, None);
+        }
+        Some(there) => {
+            at_new.expect(BLOCKED, Some(there.version.clone()));
+            at_old.remove(BLOCKED, block.version.clone());
+        }
+    }
+}
+
+/// The later limit wins.
+fn move_limit(
+    ours: &Records,
+    theirs: &Records,
+    at_old: &mut Changes,
+    at_new: &mut Changes,
+    to: &str,
+    now: f64,
+) {
+    let Some(limit) = &ours.limit else { return };
+    if let Some(there) = &theirs.limit {
+        if there.record.last_action > limit.record.last_action {
+            return at_old.remove(LIMIT, limit.version.clone());
+        }
+        at_new.remove(LIMIT, there.version.clone());
+    }
+    at_old.relocate(LIMIT, limit, to, Some(rate::ends(&limit.record, now)));
+}

@@ -1,0 +1,102 @@
+//! Setting a new password.
+
+use super::{NewHash, PasswordCheck, check_code};
+use crate::address::Address;
+use crate::call::{Call, Plan};
+use crate::changes::{Changes, UserChange};
+use crate::code::Use;
+use crate::outcome::{Code, Stop};
+use crate::password;
+use crate::ports::Ports;
+use crate::tally::{Guess, Tally};
+
+/// With the old one: 203.
+///
+/// # Errors
+/// 503, 501, 401, 403, 404, 500.
+pub fn reset_password_no_verif(
+    ports: &dyn Ports,
+    email: &str,
+    old_password: &str,
+    new_password: &str,
+    ignore_rate_limit: bool,
+) -> Result<Code, Stop> {
+    let address = Address::known(email)?;
+    password::policy(ports, new_password)?;
+    let call = Call::admit(ports, address, ignore_rate_limit)?;
+
+    let mut given = PasswordCheck::new(old_password);
+    let mut hash = NewHash::new(new_password);
+    let committed = call.decide(&mut |records| {
+        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
+        tally.admit(Guess::Password)?;
+        let user = records.user.as_ref();
+        let right = given.check(&call, &mut tally, user.map(|user| &user.record));
+        let mut changes = Changes::of(&call.address.key);
+        let Some(user) = user.filter(|_| right) else {
+            tally.settle(&mut changes);
+            let code = if user.is_some() { Code::InvalidOldPassword } else { Code::UserNotFound };
+            return Ok(Plan::refuse(changes, code));
+        };
+        set_password(ports, UserChange::of(user), &mut tally, hash.get(ports)?, &mut changes)?;
+        tally.settle(&mut changes);
+        Ok(Plan::accept(changes, Code::PasswordReset))
+    })?;
+    Ok(committed.code)
+}
+
+/// With a mailbox code: 203, and the user is verified, as the mailbox is proven.
+///
+/// # Errors
+/// 503, 501, 401, 403, 404, 417.
+pub fn verify_reset_code_and_reset_password(
+    ports: &dyn Ports,
+    email: &str,
+    reset_code: &str,
+    new_password: &str,
+    ignore_rate_limit: bool,
+) -> Result<Code, Stop> {
+    let address = Address::known(email)?;
+    password::policy(ports, new_password)?;
+    let call = Call::admit(ports, address, ignore_rate_limit)?;
+
+    let mut hash = NewHash::new(new_password);
+    let committed = call.decide(&mut |records| {
+        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
+        tally.admit(Guess::Code)?;
+        let user = records.user.as_ref().ok_or(Code::UserNotFound)?;
+        let mut change = UserChange::of(user);
+        let right =
+            check_code(&call, &mut tally, &mut change, &user.record, Use::Mailbox, reset_code)?;
+        let mut changes = Changes::of(&call.address.key);
+        if right {
+            change.verified(true);
+            set_password(ports, change, &mut tally, hash.get(ports)?, &mut changes)?;
+        } else {
+            change.put(ports, &mut changes)?;
+        }
+        tally.settle(&mut changes);
+        Ok(if right {
+            Plan::accept(changes, Code::PasswordReset)
+        } else {
+            Plan::refuse(changes, Code::InvalidCode)
+        })
+    })?;
+    Ok(committed.code)
+}
+
+/// A completed reset: every open code is void, and nobody waits for older guesses.
+fn set_password(
+    ports: &dyn Ports,
+    mut change: UserChange<'_>,
+    tally: &mut Tally,
+    hash: &str,
+    changes: &mut Changes,
+) -> Result<(), Stop> {
+    change.password(Some(hash));
+    change.void_codes();
+    change.close_foreign_code(ports);
+    tally.right(Guess::Password);
+    tally.right(Guess::Code);
+    change.put(ports, changes)
+}

@@ -1,0 +1,51 @@
+//! Mailing a code.
+
+use super::Letter;
+use super::sign_in::restore_code;
+use crate::address::Address;
+use crate::call::{Call, Plan};
+use crate::changes::{Changes, UserChange};
+use crate::code::{self, Use};
+use crate::outcome::{Code, Stop};
+use crate::ports::Ports;
+use crate::record::OpenCode;
+use crate::tally::Tally;
+
+/// A new mailbox code, which replaces the open one: 201.
+///
+/// # Errors
+/// 503, 400, 401, 403, 404.
+pub fn generate_code(
+    ports: &dyn Ports,
+    email: &str,
+    cust_length: Option<i64>,
+    ignore_rate_limit: bool,
+) -> Result<Code, Stop> {
+    let address = Address::known(email)?;
+    let length = code::length(ports, cust_length)?;
+    let call = Call::admit(ports, address, ignore_rate_limit)?;
+
+    let mut letter = None;
+    let mut former: Option<OpenCode> = None;
+    let committed = call.decide(&mut |records| {
+        let user = records.user.as_ref().ok_or(Code::UserNotFound)?;
+        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
+        let mut change = UserChange::of(user);
+        former = user.record.code(Use::Mailbox).cloned();
+        let to = user.record.mail_address(&call.address.key);
+        letter = Some(Letter::write(&call, &mut tally, &mut change, to, Use::Mailbox, length)?);
+        let mut changes = Changes::of(&call.address.key);
+        change.put(ports, &mut changes)?;
+        tally.settle(&mut changes);
+        Ok(Plan::accept(changes, Code::VerificationSent))
+    })?;
+
+    if let Some(letter) = letter {
+        letter.send(&call).or_else(|refused| {
+            let version = committed.versions.first().cloned();
+            restore_code(&call, version, Use::Mailbox, former.as_ref())?;
+            Err(refused)
+        })?;
+    }
+    Ok(committed.code)
+}

@@ -1,0 +1,150 @@
+//! Signing in: the password, and the second step.
+
+use super::{Letter, NewHash, PasswordCheck, check_code};
+use crate::address::Address;
+use crate::call::{Call, Plan, commit};
+use crate::changes::{Changes, UserChange};
+use crate::code::{self, Use};
+use crate::outcome::{Code, Failure, Refusal, Stop};
+use crate::password::{Cost, is_outdated};
+use crate::ports::Ports;
+use crate::record::OpenCode;
+use crate::settings;
+use crate::tally::{Guess, Tally};
+
+/// Check a password: 202. With `mfa`, or where the tenant requires it, 201 and a code in the mail.
+///
+/// # Errors
+/// 503, 400, 401, 403, 404, 502, 302.
+pub fn authenticate_user(
+    ports: &dyn Ports,
+    email: &str,
+    password: &str,
+    mfa: bool,
+    cust_length: Option<i64>,
+    ignore_rate_limit: bool,
+) -> Result<Code, Stop> {
+    let address = Address::known(email)?;
+    let length = code::length(ports, cust_length)?;
+    let mfa = mfa || settings::REQUIRE_MFA.read(ports).map_err(Failure::from)?;
+    let upgrade = settings::UPGRADE_HASHES.read(ports).map_err(Failure::from)?;
+    let cost = Cost::configured(ports)?;
+    let call = Call::admit(ports, address, ignore_rate_limit)?;
+
+    let mut given = PasswordCheck::new(password);
+    let mut fresh_hash = NewHash::new(password);
+    let mut letter: Option<Letter> = None;
+    let mut former: Option<OpenCode> = None;
+    let committed = call.decide(&mut |records| {
+        letter = None;
+        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
+        tally.admit(Guess::Password)?;
+        let user = records.user.as_ref();
+        let right = given.check(&call, &mut tally, user.map(|user| &user.record));
+        let mut changes = Changes::of(&call.address.key);
+        let Some(user) = user.filter(|_| right) else {
+            tally.settle(&mut changes);
+            let code = if user.is_some() { Code::InvalidCredentials } else { Code::UserNotFound };
+            return Ok(Plan::refuse(changes, code));
+        };
+
+        let mut change = UserChange::of(user);
+        let mut writes = false;
+        if upgrade
+            && user.record.password.as_deref().is_some_and(|stored| is_outdated(stored, cost))
+        {
+            change.password(Some(fresh_hash.get(ports)?));
+            writes = true;
+        }
+        let answer = if !user.record.verified {
+            Err(Refusal::from(Code::NotVerified))
+        } else if mfa {
+            former = user.record.code(Use::Mfa).cloned();
+            let to = user.record.mail_address(&call.address.key);
+            match Letter::write(&call, &mut tally, &mut change, to, Use::Mfa, length) {
+                Ok(written) => {
+                    letter = Some(written);
+                    writes = true;
+                    Ok(Code::VerificationSent)
+                }
+                // Too many mails; the guess was right all the same, and is paid for.
+                Err(Stop::Refused(refusal)) => Err(refusal),
+                Err(failed) => return Err(failed),
+            }
+        } else {
+            Ok(Code::Authenticated)
+        };
+        if writes {
+            change.put(ports, &mut changes)?;
+        }
+        tally.settle(&mut changes);
+        Ok(Plan::of(changes, answer))
+    })?;
+
+    if let Some(letter) = letter {
+        letter.send(&call).or_else(|refused| {
+            let version = committed.versions.first().cloned();
+            restore_code(&call, version, Use::Mfa, former.as_ref())?;
+            Err(refused)
+        })?;
+    }
+    Ok(committed.code)
+}
+
+/// The second step: 202.
+///
+/// A user without a password proves himself by his mailbox alone, and is verified by that.
+///
+/// # Errors
+/// 503, 401, 403, 404, 417.
+pub fn verify_mfa_code(
+    ports: &dyn Ports,
+    email: &str,
+    code: &str,
+    ignore_rate_limit: bool,
+) -> Result<Code, Stop> {
+    let call = Call::admit(ports, Address::known(email)?, ignore_rate_limit)?;
+    let committed = call.decide(&mut |records| {
+        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
+        tally.admit(Guess::Code)?;
+        let user = records.user.as_ref().ok_or(Code::UserNotFound)?;
+        let without_password = user.record.password.is_none();
+        let of = if without_password { Use::Mailbox } else { Use::Mfa };
+        let mut change = UserChange::of(user);
+        let right = check_code(&call, &mut tally, &mut change, &user.record, of, code)?;
+        if right && without_password && !user.record.verified {
+            change.verified(true);
+        }
+        if right {
+            change.close_foreign_code(ports);
+        }
+        let mut changes = Changes::of(&call.address.key);
+        change.put(ports, &mut changes)?;
+        tally.settle(&mut changes);
+        Ok(if right {
+            Plan::accept(changes, Code::Authenticated)
+        } else {
+            Plan::refuse(changes, Code::InvalidCode)
+        })
+    })?;
+    Ok(committed.code)
+}
+
+/// Put the former code back, if the user is as we left him: its mail is out, the new one's is not.
+pub(super) fn restore_code(
+    call: &Call<'_>,
+    version: Option<String>,
+    of: Use,
+    former: Option<&OpenCode>,
+) -> Result<(), Stop> {
+    let records = crate::record::Records::load(call.ports, &call.address.key)?;
+    let Some(user) = records.user.filter(|user| Some(&user.version) == version.as_ref()) else {
+        return Ok(());
+    };
+    let mut change = UserChange::of(&user);
+    change.code(of, former);
+    let mut changes = Changes::of(&call.address.key);
+    change.put(call.ports, &mut changes)?;
+    commit(call.ports, &changes)?;
+    Ok(())
+}

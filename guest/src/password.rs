@@ -1,0 +1,304 @@
+//! Passwords: making hashes, checking them, and telling which ought to be made anew.
+//!
+//! New hashes are argon2id (RFC 9106) in the PHC string format. Read are argon2id, argon2i and
+//! argon2d, and bcrypt (`$2a$`, `$2b$`, `$2y$`), as other programs have written them.
+
+use argon2::password_hash::phc::{PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use base64::Engine;
+use bcrypt::BASE_64;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use crate::outcome::{Code, Refusal, Stop};
+use crate::ports::Ports;
+use crate::settings;
+
+/// The most bytes of a password. More is refused when it is set, and wrong when it is checked,
+/// before any hashing.
+pub const MOST_BYTES: usize = 1024;
+/// The most memory in KiB that a stored argon2 hash may ask for: that of the second recommended
+/// set of RFC 9106 section 4.
+pub const MOST_MEMORY: u32 = 65_536;
+/// The most passes times memory in KiB that a stored argon2 hash may ask for.
+pub const MOST_WORK: u64 = 4 * MOST_MEMORY as u64;
+/// The most lanes that a stored argon2 hash may ask for.
+pub const MOST_LANES: u32 = 16;
+/// The highest cost of a stored bcrypt hash: 16,384 rounds of key setup.
+pub const MOST_COST: u32 = 14;
+
+/// What a new hash costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory in KiB.
+    pub memory: u32,
+    /// Passes over that memory.
+    pub passes: u32,
+    /// Lanes.
+    pub lanes: u32,
+}
+
+impl Cost {
+    /// As the tenant has configured it.
+    ///
+    /// # Errors
+    /// A bad setting.
+    pub fn configured(ports: &dyn Ports) -> Result<Self, Stop> {
+        let read = |number: &settings::Number| {
+            number.read_u32(ports).map_err(crate::outcome::Failure::from)
+        };
+        Ok(Self {
+            memory: read(&settings::HASH_MEMORY)?,
+            passes: read(&settings::HASH_PASSES)?,
+            lanes: read(&settings::HASH_LANES)?,
+        })
+    }
+}
+
+/// What a stored hash says of a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// Not the password.
+    Wrong,
+    /// The password.
+    Right,
+    /// Not looked at: the stored string is of no known form, or asks for more than may be spent.
+    Unusable(&'static str),
+}
+
+/// Whether a password may be set: at least `min_password_length` characters, at most
+/// [`MOST_BYTES`] bytes (NIST SP 800-63B section 3.1.1.2 asks for no more rules than that).
+///
+/// # Errors
+/// 501, with what is wrong.
+pub fn policy(ports: &dyn Ports, password: &str) -> Result<(), Stop> {
+    let least = settings::MIN_PASSWORD_LENGTH.read(ports).map_err(crate::outcome::Failure::from)?;
+    let refuse = |why: String| Err(Refusal::because(Code::InvalidPassword, why).into());
+    if (password.chars().count() as u64) < least {
+        return refuse(format!("the password must have at least {least} characters"));
+    }
+    if password.len() > MOST_BYTES {
+        return refuse(format!("the password must have at most {MOST_BYTES} bytes"));
+    }
+    Ok(())
+}
+
+/// A fresh hash, as a PHC string.
+///
+/// # Errors
+/// The parameters or the memory for them cannot be had.
+pub fn hash(ports: &dyn Ports, password: &str, cost: Cost) -> Result<String, Stop> {
+    let salt = ports.random(Salt::RECOMMENDED_LENGTH);
+    let failed =
+        |why: String| Stop::from(crate::outcome::Failure::Other(format!("hashing: {why}")));
+    let params = Params::new(cost.memory, cost.passes, cost.lanes, None)
+        .map_err(|e| failed(e.to_string()))?;
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_with_salt(password.as_bytes(), &salt)
+        .map(|hash: PasswordHash| hash.to_string())
+        .map_err(|e| failed(e.to_string()))
+}
+
+/// Check a password against a stored string, in time that does not depend on how much of it is
+/// right.
+#[must_use]
+pub fn verify(stored: &str, password: &str) -> Match {
+    if password.len() > MOST_BYTES {
+        return Match::Wrong;
+    }
+    if stored.starts_with("$2") {
+        verify_bcrypt(stored, password)
+    } else {
+        verify_argon2(stored, password)
+    }
+}
+
+/// Whether a stored string ought to be replaced by a fresh hash: it is not argon2id of the current
+/// version, or costs less than what is configured.
+#[must_use]
+pub fn is_outdated(stored: &str, cost: Cost) -> bool {
+    let Ok(hash) = PasswordHash::new(stored) else { return true };
+    let Ok(params) = Params::try_from(&hash) else { return true };
+    hash.algorithm != argon2::ARGON2ID_IDENT
+        || hash.version != Some(Version::V0x13.into())
+        || params.m_cost() < cost.memory
+        || params.t_cost() < cost.passes
+}
+
+fn verify_argon2(stored: &str, password: &str) -> Match {
+    let Ok(hash) = PasswordHash::new(stored) else {
+        return Match::Unusable("it is of no known form");
+    };
+    let Ok(params) = Params::try_from(&hash) else {
+        return Match::Unusable("its parameters are not argon2's");
+    };
+    if params.m_cost() > MOST_MEMORY
+        || params.p_cost() > MOST_LANES
+        || u64::from(params.m_cost()) * u64::from(params.t_cost()) > MOST_WORK
+    {
+        return Match::Unusable("its parameters are beyond what may be spent on one check");
+    }
+    match Argon2::default().verify_password(password.as_bytes(), &hash) {
+        Ok(()) => Match::Right,
+        Err(argon2::password_hash::Error::PasswordInvalid) => Match::Wrong,
+        Err(_) => Match::Unusable("it is damaged"),
+    }
+}
+
+/// `$2b$NN$` and 53 characters: 16 bytes of salt and 23 of hash, in bcrypt's own base64.
+fn verify_bcrypt(stored: &str, password: &str) -> Match {
+    let Some((cost, salt, expected)) = parse_bcrypt(stored) else {
+        return Match::Unusable("it is no bcrypt string");
+    };
+    if cost > MOST_COST {
+        return Match::Unusable("its cost is beyond what may be spent on one check");
+    }
+    // Made of the first 72 bytes, a terminating NUL included, as it was then.
+    let mut input = Zeroizing::new([password.as_bytes(), &[0]].concat());
+    input.truncate(72);
+    let made = Zeroizing::new(bcrypt::bcrypt(cost, salt, &input));
+    match made.get(..23).map(|made| made.ct_eq(&expected)) {
+        Some(equal) if bool::from(equal) => Match::Right,
+        _ => Match::Wrong,
+    }
+}
+
+fn parse_bcrypt(stored: &str) -> Option<(u32, [u8; 16], [u8; 23])> {
+    let rest = ["$2a$", "$2b$", "$2y$"].iter().find_map(|prefix| stored.strip_prefix(prefix))?;
+    let (cost, rest) = rest.split_once('$')?;
+    if cost.len() != 2 || rest.len() != 53 {
+        return None;
+    }
+    let cost = cost.parse().ok().filter(|cost| (4..=31).contains(cost))?;
+    let (salt, hash) = rest.split_at_checked(22)?;
+    let salt = BASE_64.decode(salt).ok()?.try_into().ok()?;
+    let hash = BASE_64.decode(hash).ok()?.try_into().ok()?;
+    Some((cost, salt, hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Outside;
+
+    const CHEAP: Cost = Cost { memory: 64, passes: 2, lanes: 1 };
+
+    /// Made by other implementations.
+    const FOREIGN: [(&str, &str); 9] = [
+        ("correct horse", "$2b$04$YqyF9R5McsicUSiXpVXGkORp3D1mzXqVQAyfq76JLsDC75uevv/m6"),
+        ("U*U", "$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"),
+        ("nul\0byte", "$2b$04$AkDcogfqYus4c6TH2lx2J.Xm5achrkv/CC/.zWLsqcQwkcqS7g1/."),
+        ("ümläut", "$2b$04$S5.IvbJ5Y0AL1mlDRmJlI.5JC.wluJTmQD8BtXz2i8sqOL5ca.hui"),
+        ("ümläut", "$2y$04$S5.IvbJ5Y0AL1mlDRmJlI.5JC.wluJTmQD8BtXz2i8sqOL5ca.hui"),
+        (
+            "correct horse",
+            "$argon2i$v=19$m=64,t=2,p=2$c29tZXNhbHQxMjM0NTY3OA$4IQR0V/PS4FqiDAhHrvfXgLF7vA4TryYll38fN4khAw",
+        ),
+        (
+            "correct horse",
+            "$argon2d$v=19$m=64,t=2,p=2$c29tZXNhbHQxMjM0NTY3OA$J6cO2htfsbmXyNpDpCkCCfVr1zOilSTBQQD146wU/Ss",
+        ),
+        (
+            "correct horse",
+            "$argon2id$v=19$m=64,t=2,p=2$c29tZXNhbHQxMjM0NTY3OA$HqfsbePhQ0iCjxxCv8RSOjxYwbqIqJUTetmvsCcFRxQ",
+        ),
+        (
+            "correct horse",
+            "$argon2id$v=16$m=64,t=2,p=1$c29tZXNhbHQxMjM0NTY3OA$D4uEPCQ6wVTqGVCq0rTuCTywJHUb9IbP",
+        ),
+    ];
+
+    #[test]
+    fn hashes_of_other_programs_are_read() {
+        for (password, stored) in FOREIGN {
+            assert_eq!(verify(stored, password), Match::Right, "{stored}");
+            assert_eq!(verify(stored, &format!("{password}x")), Match::Wrong, "{stored}");
+            assert_eq!(verify(stored, ""), Match::Wrong, "{stored}");
+        }
+    }
+
+    #[test]
+    fn bcrypt_looks_at_the_first_72_bytes() {
+        let stored = "$2b$04$Jeo8TRgZl3u6R5gfJ8wMRuBQZl3DrDjGDRyqcUByNEI43H9IVd0NW";
+        assert_eq!(verify(stored, &"x".repeat(72)), Match::Right);
+        assert_eq!(verify(stored, &"x".repeat(80)), Match::Right);
+        assert_eq!(verify(stored, &"x".repeat(71)), Match::Wrong);
+    }
+
+    #[test]
+    fn a_fresh_hash_is_argon2id_with_a_salt_of_its_own() {
+        let outside = Outside::new();
+        let (one, two) =
+            (hash(&outside, "pass", CHEAP).unwrap(), hash(&outside, "pass", CHEAP).unwrap());
+        assert!(one.starts_with("$argon2id$v=19$m=64,t=2,p=1$"), "{one}");
+        assert_ne!(one, two);
+        assert_eq!(verify(&one, "pass"), Match::Right);
+        assert_eq!(verify(&one, "Pass"), Match::Wrong);
+        assert!(!is_outdated(&one, CHEAP));
+        assert!(is_outdated(&one, Cost { memory: 65, ..CHEAP }));
+        assert!(!is_outdated(&one, Cost { memory: 63, ..CHEAP }));
+    }
+
+    #[test]
+    fn everything_that_is_not_our_best_is_outdated() {
+        for (_, stored) in FOREIGN {
+            let ours = stored.starts_with("$argon2id$v=19");
+            assert_eq!(is_outdated(stored, CHEAP), !ours, "{stored}");
+        }
+    }
+
+    #[test]
+    fn a_string_that_asks_for_too_much_is_not_computed() {
+        let tail = "$c29tZXNhbHQxMjM0NTY3OA$HqfsbePhQ0iCjxxCv8RSOjxYwbqIqJUTetmvsCcFRxQ";
+        for parameters in [
+            "m=65537,t=1,p=1",
+            "m=65536,t=5,p=1",
+            "m=4194304,t=1,p=1",
+            "m=512,t=4294967295,p=1",
+            "m=512,t=1,p=17",
+        ] {
+            let stored = format!("$argon2id$v=19${parameters}{tail}");
+            assert!(matches!(verify(&stored, "correct horse"), Match::Unusable(_)), "{stored}");
+        }
+        let slow = "$2b$15$YqyF9R5McsicUSiXpVXGkORp3D1mzXqVQAyfq76JLsDC75uevv/m6";
+        assert!(matches!(verify(slow, "correct horse"), Match::Unusable(_)));
+    }
+
+    #[test]
+    fn what_is_no_hash_fits_no_password() {
+        for stored in [
+            "",
+            "plain",
+            "$",
+            "$2",
+            "$2b$04$",
+            "$2x$04$YqyF9R5McsicUSiXpVXGkORp3D1mzXqVQAyfq76JLsDC75uevv/m6",
+            "$argon2id$",
+            "$argon2id$v=19$m=64,t=2,p=2$$",
+            "$5$rounds=1$a$b",
+            "$2b$04$ä",
+        ] {
+            for password in ["", "plain", stored] {
+                assert_ne!(verify(stored, password), Match::Right, "{stored}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_password_being_checked_is_wrong_beyond_1024_bytes() {
+        let outside = Outside::new();
+        let long = "x".repeat(1024);
+        let stored = hash(&outside, &long, CHEAP).unwrap();
+        assert_eq!(verify(&stored, &long), Match::Right);
+        assert_eq!(verify(&stored, &"x".repeat(1025)), Match::Wrong);
+    }
+
+    #[test]
+    fn the_policy_counts_characters_and_bytes() {
+        let outside = Outside::new();
+        assert!(policy(&outside, "ääääääää").is_ok());
+        assert!(policy(&outside, "ääääääa").is_err());
+        assert!(policy(&outside, &"ä".repeat(512)).is_ok());
+        assert!(policy(&outside, &"ä".repeat(513)).is_err());
+    }
+}

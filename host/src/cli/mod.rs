@@ -1,0 +1,73 @@
+//! The program `portcullis`.
+//!
+//! It reads its command line, opens one tenant and prints what the functions reply:
+//! - `options`: the command line as it is typed;
+//! - `open`: from settings to a tenant that can be called;
+//! - `call`, `prompt`: one call, and what it asks for on a terminal;
+//! - `batch`, `lines`: calls from standard input, line by line;
+//! - `print`: lists, completions, the component, and writing to standard output at all.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+mod batch;
+mod call;
+mod lines;
+mod open;
+mod options;
+mod print;
+mod prompt;
+
+use options::{Command, Options};
+
+/// Exit code of a reply that is a refusal.
+const REFUSED: u8 = 1;
+/// Exit code when there is no reply; clap's own errors have it too.
+const FAILED: u8 = 2;
+
+/// Run the program and say how it went: 0, 1 for a refusal, 2 for everything that kept it from
+/// a reply. Never panics over a closed pipe.
+#[must_use]
+pub fn main() -> ExitCode {
+    let options = Options::parse();
+    log_to_stderr();
+    match run(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            // Nobody is left to be told when this fails.
+            let _ = writeln!(io::stderr(), "portcullis: {error:#}");
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(options: &Options) -> anyhow::Result<ExitCode> {
+    match &options.command {
+        Command::Call(call) => return call::run(&options.common, call),
+        Command::Batch => batch::run(&options.common)?,
+        Command::Functions { json: false } => print::functions()?,
+        Command::Functions { json: true } => print::functions_as_json()?,
+        Command::Component { output } => print::component(output.as_deref())?,
+        Command::Completions { shell } => print::completions(*shell)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Standard output is for replies alone.
+fn log_to_stderr() {
+    let wanted = std::env::var("PORTCULLIS_LOG").or_else(|_| std::env::var("RUST_LOG"));
+    let filter = EnvFilter::builder()
+        .with_default_directive(LevelFilter::WARN.into())
+        .parse_lossy(wanted.unwrap_or_default());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        // It would panic where standard error is a closed pipe.
+        .log_internal_errors(false)
+        .init();
+}

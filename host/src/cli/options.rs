@@ -1,0 +1,95 @@
+//! The command line as it is typed.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Command as Clap, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::functions::FUNCTIONS;
+
+/// User authentication as a WebAssembly component.
+///
+/// Without any configuration accounts live in ./portcullis-data, and mail is written to its folder
+/// `outbox`, one .eml file each. The environment variable PORTCULLIS_LOG (or RUST_LOG) sets what is
+/// logged on standard error, for instance `debug`; it is warnings otherwise.
+#[derive(Debug, Parser)]
+#[command(name = "portcullis", version, disable_help_subcommand = true)]
+pub(super) struct Options {
+    #[command(flatten)]
+    pub(super) common: Common,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+/// They may stand before the command or after it.
+#[derive(Args, Debug)]
+pub(super) struct Common {
+    /// The settings file. Without it, portcullis.toml in the current folder, if there is one.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// On whose behalf: the table [tenants.NAME] of the settings.
+    #[arg(long, global = true, value_name = "NAME", default_value = "default")]
+    pub(super) tenant: String,
+    /// Where the embedded store, the outbox and the secret key are.
+    #[arg(long, global = true, value_name = "DIR", default_value = "portcullis-data")]
+    pub(super) data: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Call one function and print its reply as one line of JSON.
+    ///
+    /// Exits with 0 on success, 1 when the reply is a refusal, and 2 when there is no reply: the
+    /// call, the configuration or the store is at fault, and standard error says how.
+    ///
+    /// On a terminal, required arguments that were not given are asked for, passwords and codes
+    /// without showing them. Elsewhere give them on standard input: a command line can be read by
+    /// every user of the machine.
+    Call(Call),
+    /// Answer calls from standard input, one line of JSON each, until it ends.
+    ///
+    /// For programs in other languages, which start one such process and talk to it. A call is
+    /// {"function": "auth.is_verified", "arguments": {"email": "ada@example.com"}}. Each line is
+    /// answered with one line, in order: {"reply": R}, where R is what `call` prints (null where it
+    /// prints nothing), or {"error": TEXT, "kind": KIND} with the kind usage, storage, settings,
+    /// overloaded, component or other, and retry_after in seconds with overloaded.
+    Batch,
+    /// List every function with its parameters and their defaults.
+    Functions {
+        /// As one JSON array, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the WebAssembly component, for use in other hosts.
+    Component {
+        /// Where to. Without it, standard output, unless that is a terminal.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Print a script that completes commands, options and function names in a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Call {
+    /// Its name, for instance register_user or auth.register_user.
+    #[arg(value_name = "FUNCTION")]
+    pub(super) function: String,
+    /// Its arguments: one JSON object, its keys the names of the parameters. From standard input
+    /// when absent or `-`.
+    #[arg(value_name = "JSON")]
+    pub(super) json: Option<String>,
+}
+
+/// The command line with the function names spelled out, which a shell can then offer. Not used
+/// for parsing: there, the look-up of functions has the better messages.
+pub(super) fn with_names() -> Clap {
+    let names = PossibleValuesParser::new(FUNCTIONS.iter().map(|function| function.name));
+    Options::command().mut_subcommand("call", move |call| {
+        call.mut_arg("function", move |function| function.value_parser(names))
+    })
+}

@@ -1,0 +1,161 @@
+//! The JSON form of what a function answers.
+
+use serde::Serialize;
+use serde_json::Number;
+use serde_json::value::RawValue;
+
+use super::descriptor::Returns;
+use crate::contract::types::{Answer, Outcome};
+use crate::error::CallError;
+
+/// The answer to a call that was decided.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// An outcome: a success, or a refusal.
+    Outcome(Outcome),
+    /// Data, as the JSON text that was stored, on one line.
+    Data(Box<RawValue>),
+    /// An integer.
+    Integer(Number),
+    /// It is done, and there is nothing to say.
+    Nothing,
+}
+
+/// `{"success": …, "message": …}` and what may stand beside it.
+#[derive(Serialize)]
+struct Envelope<'a> {
+    success: bool,
+    message: Message<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u32>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Message<'a> {
+    Text(&'a str),
+    Code(u16),
+    Data(&'a RawValue),
+    Integer(&'a Number),
+    Nothing,
+}
+
+impl Reply {
+    /// Whether what was asked for was done or answered. Only an outcome can say no.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        match self {
+            Self::Outcome(outcome) => outcome.success,
+            Self::Data(_) | Self::Integer(_) | Self::Nothing => true,
+        }
+    }
+
+    /// The number of the outcome, if it is one.
+    #[must_use]
+    pub fn code(&self) -> Option<u16> {
+        match self {
+            Self::Outcome(outcome) => Some(outcome.code),
+            Self::Data(_) | Self::Integer(_) | Self::Nothing => None,
+        }
+    }
+
+    /// As the command line prints it: an integer is bare, and nothing is `None`. One line, without
+    /// its end.
+    #[must_use]
+    pub fn line(&self) -> Option<String> {
+        match self {
+            Self::Integer(number) => Some(number.to_string()),
+            Self::Nothing => None,
+            Self::Outcome(_) | Self::Data(_) => Some(self.envelope()),
+        }
+    }
+
+    /// `{"success": …, "message": …}`, with `detail` and `retry_after` where there is one. The
+    /// message is the outcome's text (its number where the tenant wants numbers), the data, the
+    /// integer, or null.
+    #[must_use]
+    pub fn envelope(&self) -> String {
+        let (message, detail, retry_after) = match self {
+            Self::Outcome(outcome) => {
+                (message(outcome), outcome.detail.as_deref(), outcome.retry_after)
+            }
+            Self::Data(data) => (Message::Data(data), None, None),
+            Self::Integer(number) => (Message::Integer(number), None, None),
+            Self::Nothing => (Message::Nothing, None, None),
+        };
+        let envelope = Envelope { success: self.success(), message, detail, retry_after };
+        // Text, numbers and JSON that was checked: nothing here can fail to be written.
+        serde_json::to_string(&envelope).unwrap_or_default()
+    }
+}
+
+/// Without `readable_errors` the component's text is the number in digits, which no text of the
+/// table is; in JSON it is a number then.
+fn message(outcome: &Outcome) -> Message<'_> {
+    if outcome.message == outcome.code.to_string() {
+        Message::Code(outcome.code)
+    } else {
+        Message::Text(&outcome.message)
+    }
+}
+
+/// What a function of the component can answer with.
+pub(super) trait Answers {
+    /// What the list of functions calls it.
+    const RETURNS: Returns;
+
+    fn reply(self) -> Result<Reply, CallError>;
+}
+
+impl Answers for Outcome {
+    const RETURNS: Returns = Returns::Outcome;
+    fn reply(self) -> Result<Reply, CallError> {
+        Ok(Reply::Outcome(self))
+    }
+}
+
+impl Answers for Answer {
+    const RETURNS: Returns = Returns::Data;
+    fn reply(self) -> Result<Reply, CallError> {
+        match self {
+            Self::Data(json) => json.reply(),
+            Self::Refused(outcome) => outcome.reply(),
+        }
+    }
+}
+
+/// JSON text.
+impl Answers for String {
+    const RETURNS: Returns = Returns::Data;
+    fn reply(self) -> Result<Reply, CallError> {
+        // Inside strings JSON has no raw line breaks, so these are white space, and a reply that
+        // stays on one line can be read line by line.
+        let line = self.replace(['\n', '\r'], " ");
+        RawValue::from_string(line)
+            .map(Reply::Data)
+            .map_err(|error| CallError::Component(format!("it answered with broken JSON: {error}")))
+    }
+}
+
+impl Answers for () {
+    const RETURNS: Returns = Returns::Nothing;
+    fn reply(self) -> Result<Reply, CallError> {
+        Ok(Reply::Nothing)
+    }
+}
+
+impl Answers for i64 {
+    const RETURNS: Returns = Returns::Integer;
+    fn reply(self) -> Result<Reply, CallError> {
+        Ok(Reply::Integer(self.into()))
+    }
+}
+
+impl Answers for u64 {
+    const RETURNS: Returns = Returns::Integer;
+    fn reply(self) -> Result<Reply, CallError> {
+        Ok(Reply::Integer(self.into()))
+    }
+}

@@ -1,0 +1,261 @@
+//! The threads that talk to SQLite, and the bounded queues before them.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use rusqlite::TransactionBehavior;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use super::Options;
+use super::failure::{Failure, is_busy};
+use super::open::{connect, patiently};
+use super::session::Session;
+use super::write;
+use crate::store::{Change, Error, Verdict};
+
+/// The most writes in one transaction: more would make the first wait too long for its answer.
+const BATCH: usize = 32;
+
+/// What the writer is asked for.
+pub(super) enum Write {
+    Commit(Vec<Change>),
+    Create(String),
+    Drop(String),
+    DropAll,
+}
+
+type ReadJob = Box<dyn FnOnce(&mut Connector) + Send>;
+type WriteJob = (Write, Ticket<Verdict>);
+
+/// The threads. Dropping it ends them, after the work that has begun.
+pub(super) struct Workers {
+    /// `None` only while it is being dropped.
+    queues: Option<(mpsc::Sender<ReadJob>, mpsc::Sender<WriteJob>)>,
+    threads: Vec<JoinHandle<()>>,
+    patience: Duration,
+}
+
+impl Workers {
+    pub(super) fn start(file: &Path, options: &Options) -> Result<Self, String> {
+        let patience = options.patience;
+        let (reads, read_jobs) = mpsc::channel::<ReadJob>(options.queue.max(1));
+        let (writes, write_jobs) = mpsc::channel(options.queue.max(1));
+        let read_jobs = Arc::new(Mutex::new(read_jobs));
+        // Before the first thread, so that an error here ends those that were already started.
+        let mut workers = Workers { queues: Some((reads, writes)), threads: Vec::new(), patience };
+
+        let mut connector = Connector::new(file, patience)?;
+        workers.spawn("store-writer", move || write_all(&mut connector, write_jobs))?;
+        for _ in 1..options.threads.max(2) {
+            let (mut connector, jobs) = (Connector::new(file, patience)?, read_jobs.clone());
+            workers.spawn("store-reader", move || {
+                // One idle reader waits for work, the others for the lock.
+                let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+                while let Some(job) = next() {
+                    job(&mut connector);
+                }
+            })?;
+        }
+        Ok(workers)
+    }
+
+    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), String> {
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+        self.threads.push(thread.map_err(|error| format!("no thread: {error}"))?);
+        Ok(())
+    }
+
+    /// Does the work in a reader, in one read transaction.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Session) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        let Some((reads, _)) = &self.queues else { return Err(closed()) };
+        let job = |ticket: Ticket<T>| -> ReadJob {
+            Box::new(move |connector| {
+                if ticket.begin() {
+                    ticket.answer(connector.run(|session| {
+                        let view = session.begin(TransactionBehavior::Deferred)?;
+                        let found = work(session)?;
+                        view.commit()?;
+                        Ok(found)
+                    }));
+                }
+            })
+        };
+        ask(reads, self.patience, job).await
+    }
+
+    /// Makes the write in the writer. The answer comes when it is on the disk.
+    pub(super) async fn write(&self, write: Write) -> Result<Verdict, Error> {
+        let Some((_, writes)) = &self.queues else { return Err(closed()) };
+        ask(writes, self.patience, |ticket| (write, ticket)).await
+    }
+}
+
+impl Drop for Workers {
+    fn drop(&mut self) {
+        // The threads see the end of their queues; what still waits there has no caller any more
+        // and is not begun. The last connection that closes brings the log into the file.
+        self.queues = None;
+        for thread in std::mem::take(&mut self.threads) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the store has panicked");
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers").field("threads", &self.threads.len()).finish_non_exhaustive()
+    }
+}
+
+fn closed() -> Error {
+    Error::Unavailable("the store is closed".into())
+}
+
+/// The way back to a caller.
+///
+/// Whoever takes the claim first decides about the work: the worker that begins it, or the caller
+/// that has waited long enough. So "unavailable" is never said of something that is done later.
+pub(super) struct Ticket<T> {
+    claim: Arc<AtomicBool>,
+    reply: oneshot::Sender<Result<T, Error>>,
+}
+
+impl<T> Ticket<T> {
+    fn begin(&self) -> bool {
+        !self.reply.is_closed() && !self.claim.swap(true, Ordering::AcqRel)
+    }
+
+    fn answer(self, answer: Result<T, Error>) {
+        // A caller that has gone away does not want to know.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// Queues a job and waits for its answer.
+async fn ask<J, T>(
+    queue: &mpsc::Sender<J>,
+    patience: Duration,
+    job: impl FnOnce(Ticket<T>) -> J,
+) -> Result<T, Error> {
+    let deadline = Instant::now() + patience;
+    let late = || Error::Unavailable(format!("too much to do: not begun within {patience:?}"));
+    let room = timeout_at(deadline, queue.reserve()).await.map_err(|_| late())?;
+    let (reply, mut answer) = oneshot::channel();
+    let claim = Arc::new(AtomicBool::new(false));
+    room.map_err(|_| closed())?.send(job(Ticket { claim: claim.clone(), reply }));
+    let answered = match timeout_at(deadline, &mut answer).await {
+        Ok(answered) => answered,
+        Err(_) if !claim.swap(true, Ordering::AcqRel) => return Err(late()),
+        // Begun: only the worker knows how it ends, and it does not wait long for locks.
+        Err(_) => answer.await,
+    };
+    answered.unwrap_or_else(|_| Err(closed()))
+}
+
+/// Keeps a connection, and makes a new one after an error that the old one may not get over, and
+/// when the file was replaced: what is written into a file that has lost its name is lost.
+pub(super) struct Connector {
+    file: PathBuf,
+    patience: Duration,
+    session: Option<Session>,
+}
+
+impl Connector {
+    pub(super) fn new(file: &Path, patience: Duration) -> Result<Self, String> {
+        let session = Some(Session::new(connect(file, patience)?));
+        Ok(Connector { file: file.to_owned(), patience, session })
+    }
+
+    pub(super) fn run<T>(
+        &mut self,
+        work: impl FnOnce(&Session) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        let session = match self.session.take() {
+            Some(session) if !session.has_moved() => session,
+            _ => Session::new(connect(&self.file, self.patience).map_err(Error::Unavailable)?),
+        };
+        let result = work(&session);
+        let sound = !matches!(&result, Err(Failure::Engine(error)) if !is_busy(error));
+        if sound && session.db.is_autocommit() {
+            self.session = Some(session);
+        }
+        Ok(result?)
+    }
+}
+
+fn write_all(connector: &mut Connector, mut jobs: mpsc::Receiver<WriteJob>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+        batch.retain(|(_, ticket)| ticket.begin());
+        if batch.is_empty() {
+            continue;
+        }
+        let (writes, tickets): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+        match connector.write(&writes) {
+            Ok(answers) => {
+                for (ticket, answer) in tickets.into_iter().zip(answers) {
+                    ticket.answer(answer);
+                }
+            }
+            Err(error) => {
+                for ticket in tickets {
+                    ticket.answer(Err(error.clone()));
+                }
+            }
+        }
+    }
+}
+
+impl Connector {
+    /// Makes several writes in one transaction, each whole or not at all, and gives their answers
+    /// when all are on the disk. An error means that none is there.
+    pub(super) fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<Verdict, Error>>, Error> {
+        let patience = self.patience;
+        self.run(|session| {
+            session.forget();
+            // The lock first: what the conditions see then stands still until the commit.
+            let transaction =
+                patiently(patience, || Ok(session.begin(TransactionBehavior::Immediate)?))?;
+            let mut answers = Vec::with_capacity(writes.len());
+            for write in writes {
+                answers.push(make_one(session, write)?);
+            }
+            transaction.commit()?;
+            Ok(answers)
+        })
+    }
+}
+
+/// One write in a savepoint of its own. An error of the engine ends the whole transaction: after a
+/// full disk or a failed read nothing in it can be relied on.
+fn make_one(session: &Session, write: &Write) -> Result<Result<Verdict, Error>, Failure> {
+    let done = || Ok(Verdict::Committed(Vec::new()));
+    session.db.prepare_cached("SAVEPOINT one")?.execute([])?;
+    let result = match write {
+        Write::Commit(changes) => write::commit(session, changes),
+        Write::Create(collection) => write::create(session, collection).and_then(|()| done()),
+        Write::Drop(collection) => write::drop(session, collection).and_then(|()| done()),
+        Write::DropAll => write::drop_all(session).and_then(|()| done()),
+    };
+    let answer = match result {
+        Ok(verdict) => Ok(verdict),
+        Err(Failure::Refused(error)) => Err(error),
+        Err(failure) => return Err(failure),
+    };
+    if !matches!(answer, Ok(Verdict::Committed(_))) {
+        session.db.prepare_cached("ROLLBACK TO one")?.execute([])?;
+        session.forget();
+    }
+    session.db.prepare_cached("RELEASE one")?.execute([])?;
+    Ok(answer)
+}

@@ -1,0 +1,151 @@
+//! The real program as processes: one folder of data, any number of co-processes on it.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test that cannot go on stops
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value as Json, json};
+
+/// Where the program was built.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
+
+/// A folder of data, and the settings of all processes on it.
+pub struct Site {
+    folder: tempfile::TempDir,
+    settings: Vec<(String, String)>,
+}
+
+impl Site {
+    pub fn new(settings: &[(&str, i64)]) -> Self {
+        let variable = |key: &str| format!("PORTCULLIS_TENANTS__DEFAULT__{}", key.to_uppercase());
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            settings: settings.iter().map(|(key, value)| (variable(key), value.to_string())).collect(),
+        }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.data().join("portcullis.db")
+    }
+
+    fn data(&self) -> PathBuf {
+        self.path().join("portcullis-data")
+    }
+
+    /// The program, in this folder and with these settings.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.args(arguments).current_dir(self.path()).envs(self.settings.iter().cloned());
+        command.env_remove("RUST_LOG");
+        command
+    }
+
+    pub fn worker(&self) -> Worker {
+        let mut child = self
+            .command(&["batch"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Worker { child, input, output }
+    }
+
+    /// That many processes, all of them ready.
+    pub fn workers(&self, count: usize) -> Vec<Worker> {
+        let mut workers: Vec<Worker> = (0..count).map(|_| self.worker()).collect();
+        for worker in &mut workers {
+            worker.ask("is_verified", json!({"email": "nobody@example.com"}));
+        }
+        for worker in &mut workers {
+            worker.hear();
+        }
+        workers
+    }
+
+    /// The digits in the mail to this address that was written last.
+    pub fn mailed_code(&self, email: &str) -> String {
+        let mut mails: Vec<PathBuf> =
+            std::fs::read_dir(self.data().join("outbox")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        mails.sort();
+        let to = format!("To: {email}");
+        let mail = mails
+            .iter()
+            .rev()
+            .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
+            .map(|path| std::fs::read_to_string(path).unwrap())
+            .find(|mail| mail.contains(&to))
+            .unwrap_or_else(|| panic!("no mail to {email}"));
+        let (_, code) = mail.split_once("code is: ").unwrap();
+        code.chars().take_while(char::is_ascii_digit).collect()
+    }
+}
+
+/// A running `portcullis batch`. Killed when dropped.
+pub struct Worker {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Worker {
+    /// Ask without waiting.
+    pub fn ask(&mut self, function: &str, arguments: Json) {
+        self.say(&json!({"function": function, "arguments": arguments}).to_string());
+    }
+
+    pub fn say(&mut self, line: &str) {
+        let input = self.input.as_mut().unwrap();
+        writeln!(input, "{line}").unwrap();
+        input.flush().unwrap();
+    }
+
+    /// The next answer; none when the process is gone.
+    pub fn listen(&mut self) -> Option<Json> {
+        let mut line = String::new();
+        match self.output.read_line(&mut line) {
+            Ok(1..) if line.ends_with('\n') => Some(serde_json::from_str(&line).unwrap()),
+            _ => None,
+        }
+    }
+
+    /// The next answer.
+    pub fn hear(&mut self) -> Json {
+        self.listen().expect("the process answers")
+    }
+
+    /// Ask and wait for the reply.
+    pub fn call(&mut self, function: &str, arguments: Json) -> Json {
+        self.ask(function, arguments);
+        let answer = self.hear();
+        assert!(answer.get("error").is_none(), "{function}: {answer}");
+        answer["reply"].clone()
+    }
+
+    /// The end of its input, for a thread that goes on writing while others listen.
+    pub fn take_input(&mut self) -> ChildStdin {
+        self.input.take().unwrap()
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn wait(&mut self) {
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
