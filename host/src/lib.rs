@@ -28,16 +28,18 @@
 //!
 //! # The rooms
 //!
+//! From the lowest to the highest:
+//!
 //! - [`contract`]: the types of `wit/`, which component and host speak;
+//! - [`store`], [`mail`]: where records live and how mail leaves, each a trait with
+//!   implementations;
+//! - [`settings`]: the file and the environment that tenants are configured with;
 //! - [`component`]: the compiled component and one call from its admission to its end;
 //! - [`tenant`]: settings, a store and a mailer, on whose behalf calls are made;
 //! - [`functions`]: every function of the component, typed and by name with JSON;
-//! - [`store`], [`mail`]: where records live and how mail leaves, each a trait with
-//!   implementations;
-//! - [`settings`]: the file and the environment that tenants are configured with.
+//! - `cli`: the program (feature `cli`).
 //!
-//! None knows of a room that stands above it in this list, but `tenant` and `functions`, which
-//! are made of the others.
+//! None knows of those after it.
 //!
 //! # Features
 //!

@@ -106,7 +106,7 @@ impl TenantBuilder {
     /// administration, an outbox, and a secret key.
     ///
     /// In it are the store (`portcullis.db` for the tenant `default`, otherwise
-    /// `tenant-NAME.db`), `outbox/` with one `.eml` file for each mail, and `secret.key`, made at
+    /// `tenants/NAME.db`), `outbox/` with one `.eml` file for each mail, and `secret.key`, made at
     /// the first start. Tenants may share it.
     #[cfg(all(feature = "sqlite", feature = "outbox"))]
     pub fn data_dir(mut self, folder: impl Into<std::path::PathBuf>) -> Self {

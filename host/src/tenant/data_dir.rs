@@ -1,10 +1,10 @@
 //! A folder with everything that a tenant needs.
 //!
 //! ```text
-//! portcullis.db    the store of the tenant `default`
-//! tenant-NAME.db   the store of any other tenant
-//! outbox/          mail, one `.eml` file each
-//! secret.key       the key for digests, made at the first start
+//! portcullis.db     the store of the tenant `default`
+//! tenants/NAME.db   the store of any other tenant
+//! outbox/           mail, one `.eml` file each
+//! secret.key        the key for digests, made at the first start
 //! ```
 //!
 //! Tenants may share the folder: each has a store of its own, and the name of the tenant is part
@@ -31,10 +31,22 @@ pub(super) async fn fill(
 }
 
 fn fill_now(mut tenant: TenantBuilder, folder: &Path) -> Result<TenantBuilder, SetupError> {
+    let Settings { tenant: name, host, .. } = &tenant.settings;
+    // Never the folder in place of what somebody has configured: the users of a shared database
+    // would be split, and a code that somebody waits for would lie in a file.
+    for (key, unserved) in [
+        ("mongo_uri", host.mongo.is_some() && tenant.store.is_none()),
+        ("mail_info", host.smtp.is_some() && tenant.mailer.is_none()),
+    ] {
+        if unserved {
+            let problem = "is set, and the tenant was given nothing that serves it";
+            return Err(SetupError::Settings(tenant.settings.complaint(key, problem)));
+        }
+    }
+    let file = folder.join(file_name(name)?);
     tenant.settings.ensure_secret_key(folder)?;
     if tenant.store.is_none() {
-        let name = file_name(&tenant.settings.tenant)?;
-        let store = Arc::new(SqliteStore::open(folder.join(name), &Options::default())?);
+        let store = Arc::new(SqliteStore::open(file, &Options::default())?);
         tenant.database.get_or_insert(store.clone());
         tenant.store = Some(store);
     }
@@ -44,11 +56,11 @@ fn fill_now(mut tenant: TenantBuilder, folder: &Path) -> Result<TenantBuilder, S
     Ok(tenant)
 }
 
-fn file_name(tenant: &str) -> Result<String, SetupError> {
-    // A name that is none could lead out of the folder.
+fn file_name(tenant: &str) -> Result<PathBuf, SetupError> {
+    if tenant == DEFAULT_TENANT {
+        return Ok("portcullis.db".into());
+    }
+    // What is no name of a tenant could lead out of the folder.
     Settings::new(tenant)?;
-    Ok(match tenant {
-        DEFAULT_TENANT => "portcullis.db".into(),
-        name => format!("tenant-{name}.db"),
-    })
+    Ok(Path::new("tenants").join(format!("{tenant}.db")))
 }
