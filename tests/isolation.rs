@@ -3,6 +3,9 @@
 //! The components here are hostile where the real one would at worst be wrong: they are asked by
 //! one tenant to misbehave, while another tenant of the same runtime has to be served.
 
+// Helpers of tests: what goes wrong in them has to fail the test.
+#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 mod component;
 mod stores;
 

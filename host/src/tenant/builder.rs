@@ -24,7 +24,7 @@ pub struct TenantBuilder {
     pub(super) mailer: Option<Arc<dyn Mailer>>,
     clock: Clock,
     #[cfg(all(feature = "sqlite", feature = "outbox"))]
-    data_dir: Option<std::path::PathBuf>,
+    pub(super) data_dir: Option<std::path::PathBuf>,
 }
 
 impl TenantBuilder {
@@ -120,33 +120,29 @@ impl TenantBuilder {
     /// [`SetupError::Settings`] with every setting that is wrong, one a line;
     /// [`SetupError::Store`] without a store; [`SetupError::Component`] when the component does
     /// not answer.
-    pub async fn build(
-        #[cfg_attr(not(all(feature = "sqlite", feature = "outbox")), allow(unused_mut))] mut self,
-    ) -> Result<Tenant, SetupError> {
+    pub async fn build(self) -> Result<Tenant, SetupError> {
+        let given = self;
         #[cfg(all(feature = "sqlite", feature = "outbox"))]
-        if let Some(folder) = self.data_dir.take() {
-            self = super::data_dir::fill(self, folder).await?;
-        }
-        let Some(store) = self.store else {
+        let given = super::data_dir::fill(given).await?;
+        let Some(store) = given.store else {
             return Err(SetupError::Store(
                 "the tenant has none: give `store` or `data_dir`".into(),
             ));
         };
-        let given: Vec<String> = self.settings.given().map(str::to_owned).collect();
         let tenant = Tenant {
             inner: Arc::new(Inner {
-                runtime: self.runtime,
+                runtime: given.runtime,
                 host: Arc::new(Host {
-                    settings: self.settings,
+                    settings: given.settings,
                     store,
-                    database: self.database,
-                    mailer: self.mailer,
-                    clock: self.clock,
+                    database: given.database,
+                    mailer: given.mailer,
+                    clock: given.clock,
                 }),
                 tickets: Arc::new(Semaphore::new(TICKETS as usize)),
             }),
         };
-        let findings = tenant.check_settings(given).await?;
+        let findings = tenant.check_settings().await?;
         if findings.is_empty() {
             Ok(tenant)
         } else {
@@ -156,8 +152,10 @@ impl TenantBuilder {
 }
 
 impl Tenant {
-    async fn check_settings(&self, given: Vec<String>) -> Result<Vec<String>, SetupError> {
+    /// What is wrong with the settings.
+    async fn check_settings(&self) -> Result<Vec<String>, SetupError> {
         let settings = self.settings();
+        let given: Vec<String> = settings.given().map(str::to_owned).collect();
         let mut findings = Vec::new();
         if settings.secret_keys.is_empty() {
             let problem = "is missing: 32 random bytes that stay the same for the store";

@@ -19,11 +19,10 @@ use crate::mail::outbox::Outbox;
 use crate::settings::{DEFAULT_TENANT, Settings};
 use crate::store::sqlite::{Options, SqliteStore};
 
-/// Take from the folder what the tenant was not given. Files are made for their owner alone.
-pub(super) async fn fill(
-    tenant: TenantBuilder,
-    folder: PathBuf,
-) -> Result<TenantBuilder, SetupError> {
+/// Take from the folder, if there is to be one, what the tenant was not given. Files are made for
+/// their owner alone.
+pub(super) async fn fill(mut tenant: TenantBuilder) -> Result<TenantBuilder, SetupError> {
+    let Some(folder) = tenant.data_dir.take() else { return Ok(tenant) };
     // Opening a store waits for the disk, and for other processes that open it.
     tokio::task::spawn_blocking(move || fill_now(tenant, &folder))
         .await

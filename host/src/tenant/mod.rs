@@ -37,7 +37,6 @@ struct Inner {
 
 impl Tenant {
     /// Begin to describe a tenant whose calls run in `runtime`.
-    #[must_use]
     pub fn builder(runtime: &Runtime) -> TenantBuilder {
         TenantBuilder::new(runtime.clone())
     }
