@@ -55,6 +55,9 @@ pub(super) fn prepare(file: &Path, patience: Duration) -> Result<(), String> {
 /// Makes the file and its folder unless they are there.
 fn make(file: &Path) -> io::Result<()> {
     if fs::exists(file)? {
+        if !fs::metadata(file)?.is_file() {
+            return Err(io::Error::other("there is something that is not a file"));
+        }
         warn_if_readable_by_others(file);
         return Ok(());
     }
@@ -207,6 +210,19 @@ pub(super) fn connect(file: &Path, patience: Duration) -> Result<Connection, Str
         Ok(db)
     };
     patiently(patience, || Ok(set_up()?)).map_err(text)
+}
+
+/// A connection to a file that was ours when it was opened: somebody may have put another one in
+/// its place.
+pub(super) fn reconnect(file: &Path, patience: Duration) -> Result<Connection, String> {
+    recognise(file)?;
+    let db = connect(file, patience)?;
+    let header = |name| db.pragma_query_value(None, name, |row| row.get(0));
+    let (application, layout) = header("application_id")
+        .and_then(|application| Ok((application, header("user_version")?)))
+        .map_err(|error| describe(&error))?;
+    check_header(application, layout)?;
+    Ok(db)
 }
 
 /// Makes the connection wait for locks of other processes, for random times so that several

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Options;
 use super::failure::{Failure, is_busy};
-use super::open::{connect, patiently};
+use super::open::{connect, patiently, reconnect};
 use super::session::Session;
 use super::write;
 use crate::store::{Change, Error, Verdict};
@@ -36,7 +36,8 @@ type WriteJob = (Write, Ticket<Verdict>);
 pub(super) struct Workers {
     /// `None` only while it is being dropped.
     queues: Option<(mpsc::Sender<ReadJob>, mpsc::Sender<WriteJob>)>,
-    threads: Vec<JoinHandle<()>>,
+    readers: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
     patience: Duration,
 }
 
@@ -47,27 +48,24 @@ impl Workers {
         let (writes, write_jobs) = mpsc::channel(options.queue.max(1));
         let read_jobs = Arc::new(Mutex::new(read_jobs));
         // Before the first thread, so that an error here ends those that were already started.
-        let mut workers = Workers { queues: Some((reads, writes)), threads: Vec::new(), patience };
+        let queues = Some((reads, writes));
+        let mut workers = Workers { queues, readers: Vec::new(), writer: None, patience };
 
         let mut connector = Connector::new(file, patience)?;
-        workers.spawn("store-writer", move || write_all(&mut connector, write_jobs))?;
+        let writer = spawn("store-writer", move || write_all(&mut connector, write_jobs))?;
+        workers.writer = Some(writer);
         for _ in 1..options.threads.max(2) {
             let (mut connector, jobs) = (Connector::new(file, patience)?, read_jobs.clone());
-            workers.spawn("store-reader", move || {
+            let reader = spawn("store-reader", move || {
                 // One idle reader waits for work, the others for the lock.
                 let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
                 while let Some(job) = next() {
                     job(&mut connector);
                 }
             })?;
+            workers.readers.push(reader);
         }
         Ok(workers)
-    }
-
-    fn spawn(&mut self, name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), String> {
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
-        self.threads.push(thread.map_err(|error| format!("no thread: {error}"))?);
-        Ok(())
     }
 
     /// Does the work in a reader, in one read transaction.
@@ -98,22 +96,37 @@ impl Workers {
     }
 }
 
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).spawn(work);
+    thread.map_err(|error| format!("no thread: {error}"))
+}
+
 impl Drop for Workers {
     fn drop(&mut self) {
         // The threads see the end of their queues; what still waits there has no caller any more
-        // and is not begun. The last connection that closes brings the log into the file.
-        self.queues = None;
-        for thread in std::mem::take(&mut self.threads) {
-            if thread.join().is_err() {
-                tracing::error!("a thread of the store has panicked");
-            }
+        // and is not begun. The writer goes last and alone: of two connections that close at the
+        // same moment each may take the other for a reason to leave the log beside the file.
+        let Some((reads, writes)) = self.queues.take() else { return };
+        drop(reads);
+        for reader in self.readers.drain(..) {
+            join(reader);
         }
+        drop(writes);
+        if let Some(writer) = self.writer.take() {
+            join(writer);
+        }
+    }
+}
+
+fn join(thread: JoinHandle<()>) {
+    if thread.join().is_err() {
+        tracing::error!("a thread of the store has panicked");
     }
 }
 
 impl fmt::Debug for Workers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers").field("threads", &self.threads.len()).finish_non_exhaustive()
+        f.debug_struct("Workers").field("readers", &self.readers.len()).finish_non_exhaustive()
     }
 }
 
@@ -182,7 +195,7 @@ impl Connector {
     ) -> Result<T, Error> {
         let session = match self.session.take() {
             Some(session) if !session.has_moved() => session,
-            _ => Session::new(connect(&self.file, self.patience).map_err(Error::Unavailable)?),
+            _ => Session::new(reconnect(&self.file, self.patience).map_err(Error::Unavailable)?),
         };
         let result = work(&session);
         let sound = !matches!(&result, Err(Failure::Engine(error)) if !is_busy(error));

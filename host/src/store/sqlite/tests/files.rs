@@ -25,7 +25,7 @@ fn a_file_that_is_no_database_is_refused_and_stays_as_it_is() {
         refused(&file, "not a SQLite database");
     }
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 1, "no file was put beside it");
-    refused(folder.path(), "cannot be opened");
+    refused(folder.path(), "not a file");
 }
 
 #[test]

@@ -198,6 +198,13 @@ async fn nothing_is_written_into_a_file_that_was_removed() {
     unavailable(store.commit(&[put("users", "l", None, 1)]).await);
     unavailable(store.load("k").await);
     assert!(!file.exists(), "and none is made silently");
+    // Nor is another file taken for the store, an empty one included.
+    fs::write(&file, "").unwrap();
+    unavailable(store.load("k").await);
+    other(&file).execute_batch("CREATE TABLE a (b)").unwrap();
+    let text = unavailable(store.commit(&[put("users", "l", None, 1)]).await);
+    assert!(text.contains("some other program"), "{text}");
+    fs::remove_file(&file).unwrap();
     // Once there is a store again it is used.
     commit(&open(&file), &[put("users", "m", None, 1)]).await;
     assert_eq!(numbers(&store, "m").await.len(), 1);
