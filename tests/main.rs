@@ -6,6 +6,7 @@ mod component_build;
 mod component_imports;
 mod contract;
 mod crashes;
+mod isolation;
 mod program;
 mod races;
 mod readme;

@@ -19,19 +19,19 @@ use wit_parser::{
 const ABI: ManglingAndAbi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
 
 /// Where results are put; 16 bytes aligned, and zero at the start.
-pub const RESULT: i32 = 64;
+pub(super) const RESULT: i32 = 64;
 /// Where calls of the host put their results.
-pub const ANSWER: i32 = 1024;
+pub(super) const ANSWER: i32 = 1024;
 /// Where the host puts strings and lists for the component, each over the last one.
 const ROOM: i32 = 4096;
 /// Pages of 64 KiB that a component begins with.
 const PAGES: u64 = 2;
 
 /// The numbers of the imported functions by `interface.function`, and of `sweep` itself.
-pub struct Functions(BTreeMap<String, u32>);
+pub(super) struct Functions(BTreeMap<String, u32>);
 
 impl Functions {
-    pub fn get(&self, name: &str) -> u32 {
+    pub(super) fn get(&self, name: &str) -> u32 {
         self.0[name]
     }
 }
@@ -41,7 +41,7 @@ impl Functions {
 ///
 /// `rest` begins with nothing on the stack and leaves the function by itself or traps; the
 /// function has one spare local of 32 bits, number 1.
-pub fn component(rest: impl Fn(&mut InstructionSink<'_>, &Functions)) -> Vec<u8> {
+pub(super) fn component(rest: impl Fn(&mut InstructionSink<'_>, &Functions)) -> Vec<u8> {
     let (resolve, world) = contract();
     let mut module = Parts::default();
     let mut functions = Functions(BTreeMap::new());
@@ -92,7 +92,7 @@ pub fn component(rest: impl Fn(&mut InstructionSink<'_>, &Functions)) -> Vec<u8>
 }
 
 /// Leave `sweep` with the number that `value` puts on the stack.
-pub fn answer(code: &mut InstructionSink<'_>, value: impl FnOnce(&mut InstructionSink<'_>)) {
+pub(super) fn answer(code: &mut InstructionSink<'_>, value: impl FnOnce(&mut InstructionSink<'_>)) {
     let word = wasm_encoder::MemArg { offset: 0, align: 2, memory_index: 0 };
     code.i32_const(RESULT).i32_const(0).i32_store(word);
     code.i32_const(RESULT + 4);
@@ -101,7 +101,7 @@ pub fn answer(code: &mut InstructionSink<'_>, value: impl FnOnce(&mut Instructio
 }
 
 /// Put the byte at [`ANSWER`] on the stack: for a `result`, whether it is an error.
-pub fn load_answer(code: &mut InstructionSink<'_>) {
+pub(super) fn load_answer(code: &mut InstructionSink<'_>) {
     let byte = wasm_encoder::MemArg { offset: 0, align: 0, memory_index: 0 };
     code.i32_const(ANSWER).i32_load8_u(byte);
 }

@@ -10,7 +10,7 @@ use portcullis::store::{Change, Entry, Error, Store, Verdict};
 
 /// What a [`TestStore`] does when it is asked for overdue keys, or to commit.
 #[derive(Clone, Copy)]
-pub enum Manner {
+pub(super) enum Manner {
     /// It has nothing.
     Empty,
     /// It never answers.
@@ -25,13 +25,13 @@ pub enum Manner {
 
 /// A store that counts what it has answered.
 #[derive(Clone)]
-pub struct TestStore {
+pub(super) struct TestStore {
     manner: Manner,
-    pub answered: Arc<AtomicUsize>,
+    pub(super) answered: Arc<AtomicUsize>,
 }
 
 impl TestStore {
-    pub fn new(manner: Manner) -> Self {
+    pub(super) fn new(manner: Manner) -> Self {
         Self { manner, answered: Arc::default() }
     }
 

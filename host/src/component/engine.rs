@@ -11,6 +11,7 @@ use wasmtime::{
 };
 
 use super::Limits;
+use super::bounds::{INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
 use super::state::State;
 use crate::contract::{Portcullis, PortcullisPre};
 use crate::error::SetupError;
@@ -22,17 +23,6 @@ const KEPT_HASHING: usize = 24 << 20;
 const KEPT_PLAIN: usize = 256 << 10;
 /// Bytes of a stack that are kept (cleaned); deeper ones go back to the system.
 const KEPT_STACK: usize = 64 << 10;
-
-/// Core instances in one component: the module itself and the two that the component's encoder
-/// adds for the imports, with room for a later encoder.
-pub(super) const INSTANCES: usize = 8;
-/// Tables in one component: the module's own and the encoder's.
-pub(super) const TABLES: usize = 4;
-/// Elements of a table. The functions of the component that are called through pointers, a few
-/// hundred, with ample room.
-pub(super) const TABLE_ELEMENTS: usize = 10_000;
-/// Linear memories in one component.
-pub(super) const MEMORIES: usize = 1;
 
 /// Linked code and the engine that runs it.
 pub(super) struct Pool {

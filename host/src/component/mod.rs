@@ -5,13 +5,15 @@
 //! hurts one call only. What an instance may use is in [`Limits`]; what it can reach is its
 //! [`State`], the imports of the contract and nothing else.
 //!
+//! - [`artifact`]: the component itself;
 //! - `engine`: compiling, and the pools of instances;
 //! - `admission`: who may start when;
-//! - `state`, `imports`: the host's side of one call;
+//! - `state`, `imports`, `bounds`: the host's side of one call;
 //! - `runtime`: one call from its admission to its end.
 
 mod admission;
 pub mod artifact;
+mod bounds;
 mod engine;
 mod imports;
 mod limits;

@@ -148,7 +148,7 @@ impl Inner {
             Work::Plain => &self.pools.plain,
         };
         let mut store = Store::new(engine, State::new(host, &self.limits, work, end));
-        store.limiter(|state| &mut state.resources);
+        store.limiter(|state| &mut state.bounds);
         store.set_hostcall_fuel(self.limits.payload);
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|store| {

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use wasmtime::{StoreLimits, StoreLimitsBuilder};
-
+use super::bounds::Bounds;
 use super::limits::RANDOM;
-use super::{Limits, Work, engine};
+use super::{Limits, Work};
 use crate::contract::settings::{self, SecretKey, Value};
 use crate::contract::wasi::clocks::wall_clock::{self, Datetime};
 use crate::contract::wasi::random::random;
@@ -31,7 +30,7 @@ pub(crate) struct Host {
 /// call and gone with it.
 pub struct State {
     pub(super) host: Arc<Host>,
-    pub(super) resources: StoreLimits,
+    pub(super) bounds: Bounds,
     /// Bytes of a document that a store may answer with.
     pub(super) document: usize,
     /// When the call is stopped.
@@ -50,16 +49,7 @@ impl State {
         };
         Self {
             host,
-            resources: StoreLimitsBuilder::new()
-                .memory_size(memory)
-                .memories(engine::MEMORIES)
-                .tables(engine::TABLES)
-                .table_elements(engine::TABLE_ELEMENTS)
-                .instances(engine::INSTANCES)
-                // With a growth that is refused the component can do nothing but stop; this way
-                // the reason is known.
-                .trap_on_grow_failure(true)
-                .build(),
+            bounds: Bounds::new(memory),
             document: limits.document,
             end,
             grace: limits.grace(),

@@ -10,7 +10,7 @@ use crate::component::{Call, Clock, Host, Runtime, Work};
 use crate::contract::upkeep::BadSetting;
 use crate::error::SetupError;
 use crate::mail::Mailer;
-use crate::settings::{SecretKey, Settings, Value};
+use crate::settings::{Settings, Value, secret_key};
 use crate::store::{Database, Store};
 
 /// A tenant that is being described. [`Tenant::builder`] begins, [`build`](TenantBuilder::build)
@@ -18,40 +18,39 @@ use crate::store::{Database, Store};
 #[must_use]
 pub struct TenantBuilder {
     runtime: Runtime,
-    settings: Settings,
-    store: Option<Arc<dyn Store>>,
-    database: Option<Arc<dyn Database>>,
-    mailer: Option<Arc<dyn Mailer>>,
+    pub(super) settings: Settings,
+    pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) database: Option<Arc<dyn Database>>,
+    pub(super) mailer: Option<Arc<dyn Mailer>>,
     clock: Clock,
+    #[cfg(all(feature = "sqlite", feature = "outbox"))]
+    pub(super) data_dir: Option<std::path::PathBuf>,
 }
 
 impl TenantBuilder {
     pub(super) fn new(runtime: Runtime) -> Self {
         Self {
             runtime,
-            settings: Settings { tenant: "default".into(), ..Settings::default() },
+            settings: Settings::default(),
             store: None,
             database: None,
             mailer: None,
             clock: Arc::new(SystemTime::now),
+            #[cfg(all(feature = "sqlite", feature = "outbox"))]
+            data_dir: None,
         }
     }
 
-    /// Take these settings, all of them; what was set before is forgotten.
+    /// Take these settings, all of them; what was set before is forgotten. Without them: the tenant
+    /// `default` with nothing set.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
         self
     }
 
-    /// The tenant's name. It is part of every code's digest. Without it: `default`.
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.settings.tenant = name.into();
-        self
-    }
-
-    /// Set one key; keys of tables are written with a dot (`hash.passes`).
-    pub fn set(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.settings.values.insert(key.into(), value.into());
+    /// Set one key for the component; keys of tables are written with a dot (`hash.passes`).
+    pub fn set(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.settings = self.settings.with(key, value);
         self
     }
 
@@ -60,7 +59,7 @@ impl TenantBuilder {
     ///
     /// Called more than once: the first key makes new digests, all are read with.
     pub fn secret_key(mut self, key: [u8; 32]) -> Self {
-        self.settings.secret_keys.push(secret_key(&key));
+        self.settings = self.settings.with_secret_key(secret_key::from_bytes(&key));
         self
     }
 
@@ -103,6 +102,18 @@ impl TenantBuilder {
         self
     }
 
+    /// Use this folder for whatever is not given otherwise: the embedded store with its
+    /// administration, an outbox, and a secret key.
+    ///
+    /// In it are the store (`portcullis.db` for the tenant `default`, otherwise
+    /// `tenants/NAME.db`), `outbox/` with one `.eml` file for each mail, and `secret.key`, made at
+    /// the first start. Tenants may share it.
+    #[cfg(all(feature = "sqlite", feature = "outbox"))]
+    pub fn data_dir(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
+        self.data_dir = Some(folder.into());
+        self
+    }
+
     /// Look at everything and set the tenant up. The component itself looks at its settings.
     ///
     /// # Errors
@@ -110,26 +121,28 @@ impl TenantBuilder {
     /// [`SetupError::Store`] without a store; [`SetupError::Component`] when the component does
     /// not answer.
     pub async fn build(self) -> Result<Tenant, SetupError> {
-        let Some(store) = self.store else {
+        let given = self;
+        #[cfg(all(feature = "sqlite", feature = "outbox"))]
+        let given = super::data_dir::fill(given).await?;
+        let Some(store) = given.store else {
             return Err(SetupError::Store(
                 "the tenant has none: give `store` or `data_dir`".into(),
             ));
         };
-        let given: Vec<String> = self.settings.values.keys().cloned().collect();
         let tenant = Tenant {
             inner: Arc::new(Inner {
-                runtime: self.runtime,
+                runtime: given.runtime,
                 host: Arc::new(Host {
-                    settings: self.settings,
+                    settings: given.settings,
                     store,
-                    database: self.database,
-                    mailer: self.mailer,
-                    clock: self.clock,
+                    database: given.database,
+                    mailer: given.mailer,
+                    clock: given.clock,
                 }),
                 tickets: Arc::new(Semaphore::new(TICKETS as usize)),
             }),
         };
-        let findings = tenant.check_settings(given).await?;
+        let findings = tenant.check_settings().await?;
         if findings.is_empty() {
             Ok(tenant)
         } else {
@@ -139,13 +152,14 @@ impl TenantBuilder {
 }
 
 impl Tenant {
-    async fn check_settings(&self, given: Vec<String>) -> Result<Vec<String>, SetupError> {
+    /// What is wrong with the settings.
+    async fn check_settings(&self) -> Result<Vec<String>, SetupError> {
+        let settings = self.settings();
+        let given: Vec<String> = settings.given().map(str::to_owned).collect();
         let mut findings = Vec::new();
-        if self.settings().secret_keys.is_empty() {
-            findings.push(complaint(
-                "secret_key",
-                "is missing: 32 random bytes that stay the same for the store",
-            ));
+        if settings.secret_keys.is_empty() {
+            let problem = "is missing: 32 random bytes that stay the same for the store";
+            findings.push(settings.complaint("secret_key", problem));
         }
         let checked: Vec<BadSetting> = self
             .run(Work::Plain, async move |mut call: Call| {
@@ -155,17 +169,7 @@ impl Tenant {
             })
             .await
             .map_err(|error| SetupError::Component(error.to_string()))?;
-        findings.extend(checked.iter().map(|setting| complaint(&setting.key, &setting.problem)));
+        findings.extend(checked.iter().map(|it| settings.complaint(&it.key, &it.problem)));
         Ok(findings)
     }
-}
-
-/// Seam: to become `settings::secret_key::from_bytes`, which makes the id from the key.
-fn secret_key(key: &[u8; 32]) -> SecretKey {
-    SecretKey { id: "program".into(), secret: key.to_vec() }
-}
-
-/// Seam: to become `Settings::complaint`, which knows where a key was set.
-fn complaint(key: &str, problem: &str) -> String {
-    format!("{key}: {problem}")
 }

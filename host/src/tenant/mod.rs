@@ -11,6 +11,8 @@ use crate::error::CallError;
 use crate::settings::Settings;
 
 mod builder;
+#[cfg(all(feature = "sqlite", feature = "outbox"))]
+mod data_dir;
 
 pub use builder::TenantBuilder;
 
@@ -35,7 +37,6 @@ struct Inner {
 
 impl Tenant {
     /// Begin to describe a tenant whose calls run in `runtime`.
-    #[must_use]
     pub fn builder(runtime: &Runtime) -> TenantBuilder {
         TenantBuilder::new(runtime.clone())
     }
