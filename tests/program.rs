@@ -21,7 +21,10 @@ impl Site {
         let variable = |key: &str| format!("PORTCULLIS_TENANTS__DEFAULT__{}", key.to_uppercase());
         Self {
             folder: tempfile::tempdir().unwrap(),
-            settings: settings.iter().map(|(key, value)| (variable(key), value.to_string())).collect(),
+            settings: settings
+                .iter()
+                .map(|(key, value)| (variable(key), value.to_string()))
+                .collect(),
         }
     }
 
@@ -72,8 +75,10 @@ impl Site {
 
     /// The digits in the mail to this address that was written last.
     pub fn mailed_code(&self, email: &str) -> String {
-        let mut mails: Vec<PathBuf> =
-            std::fs::read_dir(self.data().join("outbox")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut mails: Vec<PathBuf> = std::fs::read_dir(self.data().join("outbox"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         mails.sort();
         let to = format!("To: {email}");
         let mail = mails
