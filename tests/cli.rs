@@ -278,7 +278,7 @@ fn shells_complete_commands_and_function_names() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish"] {
         let output = place.run(&["completions", shell]);
-        assert_eq!(code(&output), 0, "{shell}");
+        assert_eq!(code(&output), 0, "{shell}: {}", stderr(&output));
         for word in ["completions", "tenant", "verify_reset_code_and_change_email"] {
             assert!(stdout(&output).contains(word), "{shell}: {word}");
         }

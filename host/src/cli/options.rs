@@ -77,11 +77,12 @@ pub(super) enum Command {
 #[derive(Args, Debug)]
 pub(super) struct Call {
     /// Its name, for instance register_user or auth.register_user.
-    #[arg(value_name = "FUNCTION")]
+    // The indexes are said, because `with_names` changes the order.
+    #[arg(index = 1, value_name = "FUNCTION")]
     pub(super) function: String,
     /// Its arguments: one JSON object, its keys the names of the parameters. From standard input
     /// when absent or `-`.
-    #[arg(value_name = "JSON")]
+    #[arg(index = 2, value_name = "JSON")]
     pub(super) json: Option<String>,
 }
 
