@@ -279,9 +279,12 @@ fn shells_complete_commands_and_function_names() {
     for shell in ["bash", "zsh", "fish"] {
         let output = place.run(&["completions", shell]);
         assert_eq!(code(&output), 0, "{shell}: {}", stderr(&output));
-        for word in ["completions", "tenant", "verify_reset_code_and_change_email"] {
+        for word in ["completions", "tenant"] {
             assert!(stdout(&output).contains(word), "{shell}: {word}");
         }
+        // clap_complete has no values of positional arguments for fish.
+        let named = stdout(&output).contains("verify_reset_code_and_change_email");
+        assert_eq!(named, shell != "fish", "{shell}");
     }
 }
 

@@ -67,7 +67,8 @@ pub(super) enum Command {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Print a script that completes commands, options and function names in a shell.
+    /// Print a script that completes commands and options in a shell; in bash and zsh, function
+    /// names too.
     Completions {
         /// Which shell.
         shell: Shell,
