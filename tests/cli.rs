@@ -1,5 +1,4 @@
 //! The program itself: how it is called, what it prints, how it ends.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests are tests too
 
 use std::fs;
 use std::io::Write;

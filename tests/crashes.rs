@@ -1,6 +1,5 @@
 //! SIGKILL in the middle of writing: what was acknowledged is there afterwards, and the database
 //! opens.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test that cannot go on stops
 
 use std::io::Write;
 use std::thread;

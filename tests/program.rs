@@ -1,5 +1,4 @@
 //! The real program as processes: one folder of data, any number of co-processes on it.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test that cannot go on stops
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -1,6 +1,5 @@
 //! Eight real processes at one SQLite file, asked for the same thing at the same moment, a hundred
 //! times over.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test that cannot go on stops
 
 use serde_json::{Value as Json, json};
 

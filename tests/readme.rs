@@ -1,6 +1,5 @@
 //! The README, typed: every command of its console blocks is run by a shell in an empty folder, and
 //! what it prints is compared with what the README shows.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test that cannot go on stops
 
 use std::path::Path;
 use std::process::Command;

@@ -1,5 +1,4 @@
 //! A tenant on the real component whose clock, mail and store are in the test's hands.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test that cannot go on stops
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
