@@ -57,7 +57,7 @@ fn no_calls() -> Vec<(String, Answer)> {
         ("{}".into(), Error("function")),
         ("\u{feff}{}".into(), Error("JSON object")),
         (r#"{"function": "register_user"} trailing"#.into(), Error("trailing")),
-        (r#"{"function": null}"#.into(), Error("function")),
+        (r#"{"function": null}"#.into(), Error("no call")),
         (call("no_such_function", json!({})), Error("no_such_function")),
         (call("register-user", json!({})), Error("register_user")),
         (call("register_usr", json!({})), Error("register_user")),

@@ -57,7 +57,7 @@ pub struct User {
     #[serde(default, deserialize_with = "exactly_true")]
     pub verified: bool,
     /// JSON, as it was written.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "data")]
     pub custom_data: Option<Box<RawValue>>,
     /// What no other program reads.
     #[serde(default, rename = "portcullis")]
@@ -244,21 +244,32 @@ fn parse<T: DeserializeOwned>(entry: Entry) -> Result<Stored<T>, Stop> {
     }
 }
 
+/// A value as it was written: what other programs left in a field may be of any type.
+fn as_written<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Box<RawValue>, D::Error> {
+    Box::<RawValue>::deserialize(de)
+}
+
 fn text_or_none<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Option<String>, D::Error> {
-    Ok(match serde_json::Value::deserialize(de)? {
-        serde_json::Value::Null => None,
-        serde_json::Value::String(text) if text.is_empty() => None,
-        serde_json::Value::String(text) => Some(text),
+    let value = as_written(de)?;
+    Ok(match value.get() {
+        "null" | r#""""# => None,
+        text if text.starts_with('"') => {
+            Some(serde_json::from_str(text).map_err(serde::de::Error::custom)?)
+        }
         // Something is there, so the user is not one without a password.
         _ => Some("(not a text)".to_owned()),
     })
 }
 
 fn exactly_true<'de, D: serde::Deserializer<'de>>(de: D) -> Result<bool, D::Error> {
-    Ok(serde_json::Value::deserialize(de)? == serde_json::Value::Bool(true))
+    Ok(as_written(de)?.get() == "true")
 }
 
 fn not_false<'de, D: serde::Deserializer<'de>>(de: D) -> Result<bool, D::Error> {
-    let value = serde_json::Value::deserialize(de)?;
-    Ok(!matches!(value, serde_json::Value::Bool(false) | serde_json::Value::Null))
+    Ok(!matches!(as_written(de)?.get(), "false" | "null"))
+}
+
+/// A null that is there is data, and not the absence of any.
+fn data<'de, D: serde::Deserializer<'de>>(de: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    as_written(de).map(Some)
 }
