@@ -1,6 +1,5 @@
 //! Bad input of every kind: each gets its clear error or its outcome, nothing is written, nothing
 //! panics, and the same process goes on answering.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test that cannot go on stops
 
 use serde_json::{Value as Json, json};
 
@@ -79,7 +78,10 @@ fn wrong_keys() -> Vec<(String, Answer)> {
     vec![
         (call("register_user", json!({})), Error("email")),
         (call("register_user", json!({"email": ANN})), Error("password")),
-        (call("register_user", json!({"email": ANN, "password": "long enough", "admin": true})), Error("admin")),
+        (
+            call("register_user", json!({"email": ANN, "password": "long enough", "admin": true})),
+            Error("admin"),
+        ),
         (call("register_user", json!({"Email": ANN, "password": "long enough"})), Error("Email")),
         (call("is_verified", json!({"email": ANN, "": 1})), Error("unknown key")),
         (call("user_count", json!({"x": 1})), Error("\"x\"")),
@@ -96,17 +98,38 @@ fn wrong_types() -> Vec<(String, Answer)> {
         (call("is_verified", json!({"email": 5})), Error("email")),
         (call("is_verified", json!({"email": [ANN]})), Error("email")),
         (call("is_verified", json!({"email": {"$ne": null}})), Error("email")),
-        (call("authenticate_user", json!({"email": ANN, "password": 12_345_678})), Error("password")),
+        (
+            call("authenticate_user", json!({"email": ANN, "password": 12_345_678})),
+            Error("password"),
+        ),
         (call("authenticate_user", json!({"email": ANN, "password": true})), Error("password")),
-        (call("authenticate_user", json!({"email": ANN, "password": "x", "mfa": "true"})), Error("mfa")),
+        (
+            call("authenticate_user", json!({"email": ANN, "password": "x", "mfa": "true"})),
+            Error("mfa"),
+        ),
         (call("authenticate_user", json!({"email": ANN, "password": "x", "mfa": 1})), Error("mfa")),
         (call("verify_user", json!({"email": ANN, "code": 123_456})), Error("code")),
         (call("generate_code", json!({"email": ANN, "cust_length": "6"})), Error("cust_length")),
         (call("generate_code", json!({"email": ANN, "cust_length": 6.5})), Error("cust_length")),
-        (raw("generate_code", r#"{"email": "ann@example.com", "cust_length": 6.0}"#), Error("cust_length")),
-        (raw("generate_code", r#"{"email": "ann@example.com", "cust_length": 1e1}"#), Error("cust_length")),
-        (raw("generate_code", r#"{"email": "ann@example.com", "cust_length": 99999999999999999999}"#), Error("cust_length")),
-        (call("generate_code", json!({"email": ANN, "ignore_rate_limit": 0})), Error("ignore_rate_limit")),
+        (
+            raw("generate_code", r#"{"email": "ann@example.com", "cust_length": 6.0}"#),
+            Error("cust_length"),
+        ),
+        (
+            raw("generate_code", r#"{"email": "ann@example.com", "cust_length": 1e1}"#),
+            Error("cust_length"),
+        ),
+        (
+            raw(
+                "generate_code",
+                r#"{"email": "ann@example.com", "cust_length": 99999999999999999999}"#,
+            ),
+            Error("cust_length"),
+        ),
+        (
+            call("generate_code", json!({"email": ANN, "ignore_rate_limit": 0})),
+            Error("ignore_rate_limit"),
+        ),
         (call("get_some_cust_usr_data", json!({"email": ANN, "field": 0})), Error("field")),
         (raw("is_verified", r#"{"email": "\ud800"}"#), Error("")),
     ]
@@ -124,11 +147,34 @@ fn addresses() -> Vec<(String, Answer)> {
         (call("is_blocked", json!({"email": "ann@example.com\r\n"})), Yes(NOBODY)),
     ];
     for bad in [
-        "", " ", "ann", "@", "ann@", "@example.com", "ann@example", "ann@@example.com", "ann@exa mple.com",
-        " ann@example.com", "ann@example.com ", "ann@example.com\0", "ann@example.com\r\nBcc: all@example.com",
-        "ann\r\n@example.com", "ann@example.com\n", "ann\u{7f}@example.com", "ann@example.com,bob@example.com",
-        "Ann <ann@example.com>", "ann@ex\u{e4}mple.com", "\u{1f600}@example.com", "ann@example..com", ".ann@example.com",
-        "ann.@example.com", "ann@-example.com", "ann@example-.com", "ann@[127.0.0.1]", "\"ann\"@example.com", "ann;@example.com",
+        "",
+        " ",
+        "ann",
+        "@",
+        "ann@",
+        "@example.com",
+        "ann@example",
+        "ann@@example.com",
+        "ann@exa mple.com",
+        " ann@example.com",
+        "ann@example.com ",
+        "ann@example.com\0",
+        "ann@example.com\r\nBcc: all@example.com",
+        "ann\r\n@example.com",
+        "ann@example.com\n",
+        "ann\u{7f}@example.com",
+        "ann@example.com,bob@example.com",
+        "Ann <ann@example.com>",
+        "ann@ex\u{e4}mple.com",
+        "\u{1f600}@example.com",
+        "ann@example..com",
+        ".ann@example.com",
+        "ann.@example.com",
+        "ann@-example.com",
+        "ann@example-.com",
+        "ann@[127.0.0.1]",
+        "\"ann\"@example.com",
+        "ann;@example.com",
     ] {
         cases.push((register(bad), Refused(EMAIL, "")));
     }
@@ -137,16 +183,34 @@ fn addresses() -> Vec<(String, Answer)> {
 
 /// Passwords, codes, fields and data.
 fn values() -> Vec<(String, Answer)> {
-    let reset = |new: &str| call("reset_password_no_verif", json!({"email": ANN, "old_password": "x", "new_password": new}));
-    let replace = |data: &str| raw("replace_usr_data", &format!(r#"{{"email":"{ANN}","custom_data":{data}}}"#));
+    let reset = |new: &str| {
+        call(
+            "reset_password_no_verif",
+            json!({"email": ANN, "old_password": "x", "new_password": new}),
+        )
+    };
+    let replace = |data: &str| {
+        raw("replace_usr_data", &format!(r#"{{"email":"{ANN}","custom_data":{data}}}"#))
+    };
     let length = |length: i64| call("generate_code", json!({"email": ANN, "cust_length": length}));
     let field = |name: &str| call("get_some_cust_usr_data", json!({"email": ANN, "field": name}));
-    let update = |name: &str| call("update_usr_data", json!({"email": ANN, "field": name, "custom_data": 1}));
+    let update = |name: &str| {
+        call("update_usr_data", json!({"email": ANN, "field": name, "custom_data": 1}))
+    };
     let guess = |code: &str| call("verify_user", json!({"email": ANN, "code": code}));
     vec![
-        (call("register_user", json!({"email": "b@b.cc", "password": ""})), Refused(PASSWORD, "8 characters")),
-        (call("register_user", json!({"email": "b@b.cc", "password": "\u{1f600}".repeat(7)})), Refused(PASSWORD, "8 characters")),
-        (call("register_user", json!({"email": "b@b.cc", "password": "\u{1f600}".repeat(257)})), Refused(PASSWORD, "1024 bytes")),
+        (
+            call("register_user", json!({"email": "b@b.cc", "password": ""})),
+            Refused(PASSWORD, "8 characters"),
+        ),
+        (
+            call("register_user", json!({"email": "b@b.cc", "password": "\u{1f600}".repeat(7)})),
+            Refused(PASSWORD, "8 characters"),
+        ),
+        (
+            call("register_user", json!({"email": "b@b.cc", "password": "\u{1f600}".repeat(257)})),
+            Refused(PASSWORD, "1024 bytes"),
+        ),
         (reset(&"x".repeat(900_000)), Refused(PASSWORD, "1024 bytes")),
         (reset("\r\n"), Refused(PASSWORD, "8 characters")),
         (length(-5), Refused(ERROR, "cust_length")),
@@ -181,12 +245,15 @@ fn values() -> Vec<(String, Answer)> {
 /// Every row of every table.
 fn dump(site: &Site) -> Vec<String> {
     let database = rusqlite::Connection::open(site.database()).unwrap();
-    let tables = strings(&database, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
+    let tables =
+        strings(&database, "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name");
     let rows = |table: &String| {
-        let mut select = database.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1")).unwrap();
+        let mut select =
+            database.prepare(&format!("SELECT * FROM \"{table}\" ORDER BY 1")).unwrap();
         let width = select.column_count();
         let rows = select.query_map([], |row| {
-            let cells: Vec<rusqlite::types::Value> = (0..width).map(|at| row.get(at)).collect::<Result<_, _>>()?;
+            let cells: Vec<rusqlite::types::Value> =
+                (0..width).map(|at| row.get(at)).collect::<Result<_, _>>()?;
             Ok(format!("{table}: {cells:?}"))
         });
         rows.unwrap().collect::<Result<Vec<_>, _>>().unwrap()
@@ -214,15 +281,31 @@ fn check(worker: &mut Worker, line: &str, expected: &Answer) {
             assert!(!error.chars().any(|c| c.is_control() && c != '\n'), "{shown}: {error:?}");
         }
         Refused(text, names) => {
-            assert_eq!((message.as_str(), &answer["reply"]["success"]), (Some(*text), &json!(false)), "{shown}: {answer}");
-            let detail = answer["reply"]["detail"].as_str().unwrap_or_else(|| panic!("{shown}: {answer}"));
-            assert!(!detail.is_empty() && detail.contains(names) && detail.len() < 1000, "{shown}: {detail}");
+            assert_eq!(
+                (message.as_str(), &answer["reply"]["success"]),
+                (Some(*text), &json!(false)),
+                "{shown}: {answer}"
+            );
+            let detail =
+                answer["reply"]["detail"].as_str().unwrap_or_else(|| panic!("{shown}: {answer}"));
+            assert!(
+                !detail.is_empty() && detail.contains(names) && detail.len() < 1000,
+                "{shown}: {detail}"
+            );
         }
         Plain(text) => {
-            assert_eq!((message.as_str(), &answer["reply"]["success"]), (Some(*text), &json!(false)), "{shown}: {answer}");
+            assert_eq!(
+                (message.as_str(), &answer["reply"]["success"]),
+                (Some(*text), &json!(false)),
+                "{shown}: {answer}"
+            );
         }
         Yes(text) => {
-            assert_eq!((message.as_str(), &answer["reply"]["success"]), (Some(*text), &json!(true)), "{shown}: {answer}");
+            assert_eq!(
+                (message.as_str(), &answer["reply"]["success"]),
+                (Some(*text), &json!(true)),
+                "{shown}: {answer}"
+            );
         }
     }
 }
@@ -236,7 +319,10 @@ fn bad_input_is_told_what_is_wrong_and_changes_nothing() {
     let before = dump(&site);
     assert!(before.len() >= 2, "{before:?}");
 
-    let cases: Vec<_> = [no_calls(), wrong_keys(), wrong_types(), addresses(), values()].into_iter().flatten().collect();
+    let cases: Vec<_> = [no_calls(), wrong_keys(), wrong_types(), addresses(), values()]
+        .into_iter()
+        .flatten()
+        .collect();
     assert!(cases.len() >= 100, "{}", cases.len());
     for (line, expected) in &cases {
         check(&mut worker, line, expected);
@@ -251,7 +337,11 @@ fn the_longest_address_is_let_in() {
     let mut worker = site.worker();
     let longest = address(64, 189);
     assert_eq!(longest.len(), 254);
-    let made = worker.call("register_user_no_verif", json!({"email": longest, "password": "long enough"}));
+    let made =
+        worker.call("register_user_no_verif", json!({"email": longest, "password": "long enough"}));
     assert_eq!(made["success"], true, "{made}");
-    assert_eq!(worker.call("is_verified", json!({"email": longest.to_uppercase()}))["success"], true);
+    assert_eq!(
+        worker.call("is_verified", json!({"email": longest.to_uppercase()}))["success"],
+        true
+    );
 }

@@ -1,5 +1,4 @@
 //! The program itself: how it is called, what it prints, how it ends.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests are tests too
 
 use std::fs;
 use std::io::Write;
@@ -278,10 +277,13 @@ fn shells_complete_commands_and_function_names() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish"] {
         let output = place.run(&["completions", shell]);
-        assert_eq!(code(&output), 0, "{shell}");
-        for word in ["completions", "tenant", "verify_reset_code_and_change_email"] {
+        assert_eq!(code(&output), 0, "{shell}: {}", stderr(&output));
+        for word in ["completions", "tenant"] {
             assert!(stdout(&output).contains(word), "{shell}: {word}");
         }
+        // clap_complete has no values of positional arguments for fish.
+        let named = stdout(&output).contains("verify_reset_code_and_change_email");
+        assert_eq!(named, shell != "fish", "{shell}");
     }
 }
 

@@ -1,7 +1,6 @@
 //! How the component comes to be: that it depends on its sources and its compiler alone.
 
 // Helpers of tests: what fails here fails the test.
-#![allow(clippy::expect_used)]
 
 #[path = "../host/build/steps.rs"]
 mod steps;

@@ -29,9 +29,11 @@ fn the_component_imports_exactly_what_the_contract_lists() {
         panic!("not a component");
     };
     let world = &resolve.worlds[world];
-    let imports: BTreeSet<String> = world.imports.keys().map(|key| resolve.name_world_key(key)).collect();
+    let imports: BTreeSet<String> =
+        world.imports.keys().map(|key| resolve.name_world_key(key)).collect();
     assert_eq!(imports, IMPORTS.map(str::to_owned).into());
-    let exports: BTreeSet<String> = world.exports.keys().map(|key| resolve.name_world_key(key)).collect();
+    let exports: BTreeSet<String> =
+        world.exports.keys().map(|key| resolve.name_world_key(key)).collect();
     assert_eq!(exports, EXPORTS.map(str::to_owned).into());
 }
 

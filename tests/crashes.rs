@@ -1,6 +1,5 @@
 //! SIGKILL in the middle of writing: what was acknowledged is there afterwards, and the database
 //! opens.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test that cannot go on stops
 
 use std::io::Write;
 use std::thread;
@@ -22,8 +21,12 @@ fn write_until_killed(worker: &mut Worker, round: u64, life: Duration) -> u64 {
     let writer = thread::spawn(move || {
         for number in 0..WRITES {
             let line = match number % 2 {
-                0 => json!({"function": "replace_usr_data", "arguments": {"email": "ann@example.com", "custom_data": [round, number]}}),
-                _ => json!({"function": "register_user_no_pass", "arguments": {"email": made_by(round, number), "custom_data": number}}),
+                0 => {
+                    json!({"function": "replace_usr_data", "arguments": {"email": "ann@example.com", "custom_data": [round, number]}})
+                }
+                _ => {
+                    json!({"function": "register_user_no_pass", "arguments": {"email": made_by(round, number), "custom_data": number}})
+                }
             };
             if writeln!(input, "{line}").is_err() {
                 break; // killed
@@ -53,7 +56,8 @@ fn made_by(round: u64, number: u64) -> String {
 }
 
 fn sigkill(pid: u32) {
-    let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
+    let status =
+        std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
     assert!(status.success(), "the process was gone before it was killed");
 }
 
@@ -72,8 +76,10 @@ fn every_acknowledged_change_survives_a_sigkill() {
         let data = survivor.call("get_cust_usr_data", json!({"email": "ann@example.com"}));
         let [wrote_round, wrote_number] = [0, 1].map(|at| data["message"][at].as_u64().unwrap());
         assert_eq!(wrote_round, round, "{data}");
-        assert!(wrote_number + 1 >= last, // the last may have been an odd one
-            "acknowledged {last}, found {wrote_number}");
+        assert!(
+            wrote_number + 1 >= last, // the last may have been an odd one
+            "acknowledged {last}, found {wrote_number}"
+        );
         for number in (1..=last).filter(|number| number % 2 == 1) {
             let data = survivor.call("get_cust_usr_data", json!({"email": made_by(round, number)}));
             assert_eq!(data["message"], number, "{data}");

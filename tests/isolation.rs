@@ -4,7 +4,6 @@
 //! one tenant to misbehave, while another tenant of the same runtime has to be served.
 
 // Helpers of tests: what goes wrong in them has to fail the test.
-#![allow(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 mod component;
 mod stores;

@@ -1,4 +1,11 @@
 //! Tests of the whole system, in one program so that it is linked once.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub
+)] // a test that cannot go on stops, and a test program has no public
 
 mod bad_input;
 mod cli;

@@ -1,6 +1,5 @@
 //! The README, typed: every command of its console blocks is run by a shell in an empty folder, and
 //! what it prints is compared with what the README shows.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test that cannot go on stops
 
 use std::path::Path;
 use std::process::Command;
@@ -41,13 +40,15 @@ fn matches(printed: &str, shown: &str) -> bool {
 fn every_line_that_the_readme_shows_does_what_it_shows() {
     let folder = tempfile::tempdir().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_portcullis"));
-    let path = format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let path =
+        format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let commands = typed();
     assert!(commands.len() > 10, "the README shows {} commands", commands.len());
 
     // One shell for all of them, as a person would have: variables live on.
     const MARK: &str = "--- typed ---";
-    let script: String = commands.iter().map(|(command, _)| format!("{command}\necho '{MARK}'\n")).collect();
+    let script: String =
+        commands.iter().map(|(command, _)| format!("{command}\necho '{MARK}'\n")).collect();
     let output = Command::new("bash")
         .args(["-c", &format!("exec 2>&1\n{script}")])
         .env("PATH", path)
@@ -59,6 +60,9 @@ fn every_line_that_the_readme_shows_does_what_it_shows() {
     let printed: Vec<&str> = text.split(&format!("{MARK}\n")).collect();
     for (at, (command, shown)) in commands.iter().enumerate() {
         let printed = printed.get(at).unwrap_or_else(|| panic!("{command}: not reached:\n{text}"));
-        assert!(matches(printed, shown), "$ {command}\nprinted:\n{printed}\nthe README shows:\n{shown}");
+        assert!(
+            matches(printed, shown),
+            "$ {command}\nprinted:\n{printed}\nthe README shows:\n{shown}"
+        );
     }
 }

@@ -1,5 +1,4 @@
 //! A tenant on the real component whose clock, mail and store are in the test's hands.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // a test that cannot go on stops
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -92,7 +91,8 @@ pub struct World {
 
 /// Run a test with texts in the replies and with numbers: each reply is compared with the table.
 pub fn both_ways(settings: &[(&str, Setting)], body: impl AsyncFn(&World)) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for readable in [true, false] {
         runtime.block_on(async { body(&World::new(settings, readable).await).await });
     }
@@ -112,14 +112,20 @@ impl World {
         Self { tenant, outside, readable }
     }
 
-    async fn tenant(outside: &Arc<Outside>, settings: &[(&str, Setting)], readable: bool) -> Tenant {
+    async fn tenant(
+        outside: &Arc<Outside>,
+        settings: &[(&str, Setting)],
+        readable: bool,
+    ) -> Tenant {
         let clock = outside.clone();
         let mut builder = Tenant::builder(&RUNTIME)
             .secret_key([7; 32])
             .shared_store(outside.clone())
             .shared_database(Arc::new(Databases(outside.clone())))
             .shared_mailer(outside.clone())
-            .clock(move || SystemTime::UNIX_EPOCH + Duration::from_millis(clock.clock.load(Ordering::SeqCst)))
+            .clock(move || {
+                SystemTime::UNIX_EPOCH + Duration::from_millis(clock.clock.load(Ordering::SeqCst))
+            })
             .set("readable_errors", readable);
         for (key, value) in settings {
             builder = builder.set(*key, value.clone());
@@ -225,7 +231,8 @@ impl World {
     /// Everything that stands in the store about an address, with the versions.
     pub async fn snapshot(&self, key: &str) -> Vec<(String, String, String)> {
         let entries = self.outside.store.load(key).await.unwrap();
-        let mut all: Vec<_> = entries.into_iter().map(|e| (e.collection, e.version, e.document)).collect();
+        let mut all: Vec<_> =
+            entries.into_iter().map(|e| (e.collection, e.version, e.document)).collect();
         all.sort();
         all
     }
@@ -271,14 +278,20 @@ impl Store for Outside {
     async fn commit(&self, changes: &[Change]) -> Result<Verdict, StoreError> {
         self.up()?;
         let deletion = *self.deletion.lock().unwrap();
-        let user = |change: &Change| matches!(change, Change::Remove(it) if it.collection == "users");
+        let user =
+            |change: &Change| matches!(change, Change::Remove(it) if it.collection == "users");
         match (deletion, changes.iter().position(user)) {
             (Deletion::Works, _) | (_, None) => self.store.commit(changes).await,
-            (Deletion::Fails, _) => Err(StoreError::Unavailable("the database went away".to_owned())),
+            (Deletion::Fails, _) => {
+                Err(StoreError::Unavailable("the database went away".to_owned()))
+            }
             (Deletion::StopsHalfWay, Some(at)) => {
                 self.store.commit(&changes[..=at]).await?;
                 let applied = u32::try_from(at + 1).unwrap();
-                Err(StoreError::Partial(Partial { applied, reason: "the database went away".to_owned() }))
+                Err(StoreError::Partial(Partial {
+                    applied,
+                    reason: "the database went away".to_owned(),
+                }))
             }
         }
     }

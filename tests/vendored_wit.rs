@@ -4,7 +4,6 @@
 //! is among the dependencies for this purpose only, so `Cargo.lock` pins it with a checksum.
 
 // Helpers of tests: what fails here fails the test.
-#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 use std::{
     collections::BTreeSet,

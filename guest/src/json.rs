@@ -179,7 +179,40 @@ fn after_string(quoted: &str) -> Option<&str> {
 
 /// Whether the double nearest to the integer is equal to it.
 fn exact_double(integer: &str) -> bool {
-    integer.parse::<f64>().is_ok_and(|double| format!("{double:.0}") == integer)
+    let digits = integer.strip_prefix('-').unwrap_or(integer);
+    match digits.parse::<f64>() {
+        // Beyond 64 bits a double is a whole number of 53 bits, shifted to the left.
+        Ok(double) if double.is_finite() && double >= 9e18 => {
+            let bits = double.to_bits();
+            let mantissa = (bits & ((1 << 52) - 1)) | 1 << 52;
+            let shift = (bits >> 52).saturating_sub(1075);
+            shifted(mantissa, shift) == digits
+        }
+        _ => false,
+    }
+}
+
+/// `mantissa` × 2^`shift` in decimal digits. The formatting of floats in the standard library would
+/// say it too, with fifteen times the code.
+fn shifted(mantissa: u64, shift: u64) -> String {
+    const BASE: u64 = 1_000_000_000;
+    let mut limbs = vec![mantissa % BASE, mantissa / BASE];
+    let mut left = shift;
+    while left > 0 {
+        let step = left.min(29);
+        let mut carry = 0;
+        for limb in &mut limbs {
+            let value = (*limb << step) + carry;
+            *limb = value % BASE;
+            carry = value / BASE;
+        }
+        if carry > 0 {
+            limbs.push(carry);
+        }
+        left -= step;
+    }
+    let digits: String = limbs.iter().rev().map(|limb| format!("{limb:09}")).collect();
+    digits.trim_start_matches('0').to_owned()
 }
 
 #[cfg(test)]
@@ -241,6 +274,17 @@ mod tests {
             let told = verdict(text).unwrap_err();
             assert!(told.contains(reason), "{text}: {told}");
         }
+    }
+
+    #[test]
+    fn a_large_integer_is_taken_when_a_double_is_equal_to_it() {
+        for shift in [11u32, 12, 40, 63, 74] {
+            let exact = u128::from(u64::pow(2, 53) - 1) << shift;
+            assert_eq!(verdict(&exact.to_string()), Ok(()), "{exact}");
+            assert_eq!(verdict(&format!("-{exact}")), Ok(()), "-{exact}");
+            assert!(verdict(&(exact + 1).to_string()).is_err(), "{exact} + 1");
+        }
+        assert_eq!(verdict(&format!("{:.0}", 2f64.powi(1000))), Ok(()));
     }
 
     #[test]

@@ -47,6 +47,7 @@ impl Cost {
         let read = |number: &settings::Number| {
             number.read_u32(ports).map_err(crate::outcome::Failure::from)
         };
+        settings::affordable_hash(ports).map_err(crate::outcome::Failure::from)?;
         Ok(Self {
             memory: read(&settings::HASH_MEMORY)?,
             passes: read(&settings::HASH_PASSES)?,

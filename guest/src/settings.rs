@@ -6,6 +6,7 @@
 
 use crate::mail::PLACEHOLDER;
 use crate::outcome::Failure;
+use crate::password::MOST_WORK;
 use crate::ports::{Ports, Value};
 
 pub use crate::bindings::exports::portcullis::auth::upkeep::BadSetting;
@@ -199,6 +200,22 @@ impl Text {
     }
 }
 
+/// Whether a hash of the configured cost could be checked again: what a stored hash may ask for is
+/// bounded.
+///
+/// # Errors
+/// Memory times passes is too much. A value that is bad by itself is not told again.
+pub fn affordable_hash(ports: &dyn Ports) -> Result<(), BadSetting> {
+    let (Ok(memory), Ok(passes)) = (HASH_MEMORY.read(ports), HASH_PASSES.read(ports)) else {
+        return Ok(());
+    };
+    let most = MOST_WORK / memory;
+    if passes <= most {
+        return Ok(());
+    }
+    Err(bad(HASH_PASSES.key, format!("{passes} is too large: at most {most} with that memory_kib")))
+}
+
 /// Read every setting and tell what is wrong, unknown keys among `given` included.
 #[must_use]
 pub fn check(ports: &dyn Ports, given: &[String]) -> Vec<BadSetting> {
@@ -209,12 +226,7 @@ pub fn check(ports: &dyn Ports, given: &[String]) -> Vec<BadSetting> {
     if let (Ok(0), Ok(1..)) = (RATE_LIMITING.read(ports), RATE_LIMIT_PENALTY.read(ports)) {
         found.push(bad(RATE_LIMIT_PENALTY.key, "needs rate_limiting above 0"));
     }
-    if let (Ok(memory), Ok(lanes)) = (HASH_MEMORY.read(ports), HASH_LANES.read(ports)) {
-        // RFC 9106 section 3.1: at least eight blocks of 1 KiB a lane.
-        if memory < 8 * lanes {
-            found.push(bad(HASH_LANES.key, "needs 8 KiB of hash.memory_kib for each lane"));
-        }
-    }
+    found.extend(affordable_hash(ports).err());
     match ports.secret_keys().as_slice() {
         [] => found.push(bad("secret_key", "is missing: codes cannot be kept without it")),
         keys if keys.iter().any(|key| key.secret.len() < 32) => {

@@ -268,3 +268,55 @@ mod foreign_records {
         }
     }
 }
+
+mod settings {
+    use super::*;
+    use crate::settings::check;
+
+    fn findings(outside: Outside) -> Vec<String> {
+        check(&outside, &[])
+            .into_iter()
+            .map(|bad| format!("{}: {}", bad.key, bad.problem))
+            .collect()
+    }
+
+    #[test]
+    fn the_defaults_are_good() {
+        assert_eq!(findings(Outside::new()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_hash_that_could_not_be_checked_again_is_not_made() {
+        let dear = || Outside::new().with("hash.memory_kib", 65_536).with("hash.passes", 5);
+        assert_eq!(
+            findings(dear()),
+            ["hash.passes: 5 is too large: at most 4 with that memory_kib"]
+        );
+        let made = register_user_no_verif(&dear(), EMAIL, PASSWORD, None, false);
+        assert!(matches!(made, Err(Stop::Failed(_))), "{made:?}");
+        assert!(
+            findings(Outside::new().with("hash.memory_kib", 65_536).with("hash.passes", 4))
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn what_is_out_of_bounds_or_unknown_is_told_by_key() {
+        for (key, value) in [
+            ("hash.memory_kib", 19_455),
+            ("hash.passes", 1),
+            ("code_length", 3),
+            ("code_length", 33),
+            ("rate_limiting", -1),
+            ("rate_limiting", 86_401),
+            ("blocking", 1),
+            ("rate_limit_penalty", 5),
+        ] {
+            let told = findings(Outside::new().with(key, value));
+            assert!(told.len() == 1 && told[0].starts_with(key), "{key} = {value}: {told:?}");
+        }
+        let unknown = check(&Outside::new(), &["rate_limting".to_owned(), "blocking".to_owned()]);
+        assert_eq!(unknown.len(), 1);
+        assert_eq!(unknown[0].key, "rate_limting");
+    }
+}

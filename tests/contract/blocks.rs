@@ -21,10 +21,22 @@ fn a_blocked_user_can_do_nothing_and_an_unblocked_one_everything() {
             ("authenticate_user", json!({"email": ANN, "password": PASSWORD})),
             ("verify_mfa_code", json!({"email": ANN, "code": code})),
             ("generate_code", json!({"email": ANN})),
-            ("reset_password_no_verif", json!({"email": ANN, "old_password": PASSWORD, "new_password": new})),
-            ("verify_reset_code_and_reset_password", json!({"email": ANN, "reset_code": code, "new_password": new})),
-            ("change_email_no_verif", json!({"email": ANN, "new_email": "b@b.cc", "password": PASSWORD})),
-            ("verify_reset_code_and_change_email", json!({"email": ANN, "reset_code": code, "new_email": "b@b.cc"})),
+            (
+                "reset_password_no_verif",
+                json!({"email": ANN, "old_password": PASSWORD, "new_password": new}),
+            ),
+            (
+                "verify_reset_code_and_reset_password",
+                json!({"email": ANN, "reset_code": code, "new_password": new}),
+            ),
+            (
+                "change_email_no_verif",
+                json!({"email": ANN, "new_email": "b@b.cc", "password": PASSWORD}),
+            ),
+            (
+                "verify_reset_code_and_change_email",
+                json!({"email": ANN, "reset_code": code, "new_email": "b@b.cc"}),
+            ),
             ("delete_user", json!({"email": ANN, "password": PASSWORD})),
             ("delete_user_with_verif", json!({"email": ANN, "password": PASSWORD, "code": code})),
         ] {

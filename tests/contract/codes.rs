@@ -78,11 +78,21 @@ fn a_code_has_the_length_that_was_asked_for() {
             assert_eq!(world.mailed_code().len(), length);
         }
         for length in [-1, 0, 3, 33, 1_000_000_000_000i64] {
-            let reply = world.says("generate_code", json!({"email": ANN, "cust_length": length}), 400).await;
+            let reply = world
+                .says("generate_code", json!({"email": ANN, "cust_length": length}), 400)
+                .await;
             assert!(reply["detail"].as_str().unwrap().contains("cust_length"), "{reply}");
         }
-        world.says("register_user", json!({"email": "b@b.bb", "password": PASSWORD, "cust_length": 3}), 400).await;
-        world.says("register_user_no_pass", json!({"email": "b@b.bb", "cust_length": 33}), 400).await;
+        world
+            .says(
+                "register_user",
+                json!({"email": "b@b.bb", "password": PASSWORD, "cust_length": 3}),
+                400,
+            )
+            .await;
+        world
+            .says("register_user_no_pass", json!({"email": "b@b.bb", "cust_length": 33}), 400)
+            .await;
         let first = json!({"email": ANN, "password": PASSWORD, "cust_length": 1});
         world.says("authenticate_user", first, 400).await;
         assert_eq!(world.record("users", "b@b.bb").await, None);

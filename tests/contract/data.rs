@@ -11,34 +11,66 @@ fn custom_data_is_kept_replaced_and_updated() {
         world.says("get_cust_usr_data", one.clone(), 404).await;
         world.says("get_some_cust_usr_data", json!({"email": ANN, "field": "a"}), 404).await;
         world.says("replace_usr_data", json!({"email": ANN, "custom_data": {}}), 404).await;
-        world.says("update_usr_data", json!({"email": ANN, "field": "a", "custom_data": 1}), 404).await;
+        world
+            .says("update_usr_data", json!({"email": ANN, "field": "a", "custom_data": 1}), 404)
+            .await;
 
         world.verified().await;
         let data = async || world.call("get_cust_usr_data", one.clone()).await["message"].clone();
         assert_eq!(data().await, json!({}));
-        world.says("replace_usr_data", json!({"email": ANN, "custom_data": {"a": 1, "b": [true]}}), 206).await;
-        world.says("update_usr_data", json!({"email": ANN, "field": "b", "custom_data": {"c": null}}), 205).await;
+        world
+            .says(
+                "replace_usr_data",
+                json!({"email": ANN, "custom_data": {"a": 1, "b": [true]}}),
+                206,
+            )
+            .await;
+        world
+            .says(
+                "update_usr_data",
+                json!({"email": ANN, "field": "b", "custom_data": {"c": null}}),
+                205,
+            )
+            .await;
         assert_eq!(data().await, json!({"a": 1, "b": {"c": null}}));
         let field = world.call("get_some_cust_usr_data", json!({"email": ANN, "field": "b"})).await;
         assert_eq!(field, json!({"success": true, "message": {"c": null}}));
         world.says("get_some_cust_usr_data", json!({"email": ANN, "field": "c"}), 412).await;
-        world.says("update_usr_data", json!({"email": ANN, "field": "c", "custom_data": 1}), 412).await;
+        world
+            .says("update_usr_data", json!({"email": ANN, "field": "c", "custom_data": 1}), 412)
+            .await;
     });
 }
 
 #[test]
 fn the_name_of_a_field_is_just_a_name() {
     both_ways(&[], async |world| {
-        let names = ["a.b", "$set", "", "a", "ü😀", "__proto__", "a/b", "~0", "0", "\"", "\\", "\r\n"];
-        let data: serde_json::Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!(0))).collect();
-        world.says("register_user_no_verif", json!({"email": ANN, "password": PASSWORD, "custom_data": data}), 200).await;
+        let names =
+            ["a.b", "$set", "", "a", "ü😀", "__proto__", "a/b", "~0", "0", "\"", "\\", "\r\n"];
+        let data: serde_json::Map<String, Value> =
+            names.iter().map(|name| ((*name).to_owned(), json!(0))).collect();
+        world
+            .says(
+                "register_user_no_verif",
+                json!({"email": ANN, "password": PASSWORD, "custom_data": data}),
+                200,
+            )
+            .await;
         for (at, name) in names.iter().enumerate() {
-            world.says("update_usr_data", json!({"email": ANN, "field": name, "custom_data": at + 1}), 205).await;
+            world
+                .says(
+                    "update_usr_data",
+                    json!({"email": ANN, "field": name, "custom_data": at + 1}),
+                    205,
+                )
+                .await;
         }
-        let stored = world.call("get_cust_usr_data", json!({"email": ANN})).await["message"].clone();
+        let stored =
+            world.call("get_cust_usr_data", json!({"email": ANN})).await["message"].clone();
         for (at, name) in names.iter().enumerate() {
             assert_eq!(stored[*name], at + 1, "{name}");
-            let reply = world.call("get_some_cust_usr_data", json!({"email": ANN, "field": name})).await;
+            let reply =
+                world.call("get_some_cust_usr_data", json!({"email": ANN, "field": name})).await;
             assert_eq!(reply["message"], at + 1);
         }
         for name in ["b", "custom_data", "email", "set"] {
@@ -54,8 +86,13 @@ fn data_that_is_no_object_has_no_fields() {
         for data in [json!(null), json!(1), json!("a"), json!([1, 2]), json!(true)] {
             world.says("replace_usr_data", json!({"email": ANN, "custom_data": data}), 206).await;
             world.says("get_some_cust_usr_data", json!({"email": ANN, "field": "0"}), 412).await;
-            world.says("update_usr_data", json!({"email": ANN, "field": "0", "custom_data": 1}), 412).await;
-            assert_eq!(world.call("get_cust_usr_data", json!({"email": ANN})).await["message"], data);
+            world
+                .says("update_usr_data", json!({"email": ANN, "field": "0", "custom_data": 1}), 412)
+                .await;
+            assert_eq!(
+                world.call("get_cust_usr_data", json!({"email": ANN})).await["message"],
+                data
+            );
         }
     });
 }
@@ -72,13 +109,16 @@ fn what_some_store_could_not_keep_is_refused() {
             (nested(65), "levels"),
             (r#"{"a": 1, "a": 2}"#.to_owned(), "twice"),
         ] {
-            for (function, rest) in [("replace_usr_data", ""), ("update_usr_data", r#", "field": "a""#)] {
+            for (function, rest) in
+                [("replace_usr_data", ""), ("update_usr_data", r#", "field": "a""#)]
+            {
                 let arguments = format!(r#"{{"email": "{ANN}", "custom_data": {bad}{rest}}}"#);
                 let reply = world.try_call(function, &arguments).await.unwrap();
                 assert_eq!(reply["message"], world.message(400), "{bad}: {reply}");
                 assert!(reply["detail"].as_str().unwrap().contains(why), "{bad}: {reply}");
             }
-            let arguments = format!(r#"{{"email": "b@b.cc", "password": "{PASSWORD}", "custom_data": {bad}}}"#);
+            let arguments =
+                format!(r#"{{"email": "b@b.cc", "password": "{PASSWORD}", "custom_data": {bad}}}"#);
             let reply = world.try_call("register_user", &arguments).await.unwrap();
             assert_eq!(reply["message"], world.message(400), "{bad}: {reply}");
         }
@@ -92,7 +132,13 @@ fn what_some_store_could_not_keep_is_refused() {
 fn the_size_limit_holds_for_the_whole() {
     both_ways(&[("custom_data_limit", 20.into())], async |world| {
         world.verified().await;
-        world.says("replace_usr_data", json!({"email": ANN, "custom_data": {"a": "0123456789"}}), 206).await;
+        world
+            .says(
+                "replace_usr_data",
+                json!({"email": ANN, "custom_data": {"a": "0123456789"}}),
+                206,
+            )
+            .await;
         let more = json!({"email": ANN, "field": "a", "custom_data": "01234567890123456"});
         let reply = world.says("update_usr_data", more, 400).await;
         assert!(reply["detail"].as_str().unwrap().contains("more than 20"), "{reply}");

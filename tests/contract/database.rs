@@ -17,11 +17,23 @@ fn collections_are_removed_created_and_reset() {
             ("db", &["users", "guesses", "blocked", "limit"]),
         ] {
             for verb in ["remove", "reset"] {
-                world.says("register_user_no_verif", json!({"email": ANN, "password": PASSWORD, "ignore_rate_limit": true}), 200).await;
-                world.says("authenticate_user", json!({"email": ANN, "password": "wrong"}), 502).await;
+                world
+                    .says(
+                        "register_user_no_verif",
+                        json!({"email": ANN, "password": PASSWORD, "ignore_rate_limit": true}),
+                        200,
+                    )
+                    .await;
+                world
+                    .says("authenticate_user", json!({"email": ANN, "password": "wrong"}), 502)
+                    .await;
                 let function = format!("{verb}_{target}");
                 for _ in 0..2 {
-                    assert_eq!(world.call(&function, NOTHING()).await["success"], true, "{function}");
+                    assert_eq!(
+                        world.call(&function, NOTHING()).await["success"],
+                        true,
+                        "{function}"
+                    );
                 }
                 for collection in ["users", "blocked", "limit", "guesses"] {
                     let there = world.record(collection, ANN).await.is_some();
@@ -76,7 +88,10 @@ fn a_failure_names_its_cause() {
             ("db_raw_stats", "statistics could not be read"),
         ] {
             let error = world.try_call(function, "{}").await.unwrap_err().to_string();
-            assert!(error.contains(what) && error.contains("the database is down"), "{function}: {error}");
+            assert!(
+                error.contains(what) && error.contains("the database is down"),
+                "{function}: {error}"
+            );
         }
     });
 }

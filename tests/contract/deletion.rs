@@ -23,7 +23,8 @@ fn an_account_is_deleted_with_password_and_code() {
     both_ways(&[], async |world| {
         world.verified().await;
         let code = world.fresh_code().await;
-        let delete = |password: &str, code: &str| json!({"email": ANN, "password": password, "code": code});
+        let delete =
+            |password: &str, code: &str| json!({"email": ANN, "password": password, "code": code});
         world.says("delete_user_with_verif", delete("wrong", &code), 501).await;
         world.says("delete_user_with_verif", delete("", &code), 501).await;
         world.says("delete_user_with_verif", delete(PASSWORD, &another(&code)), 417).await;
@@ -38,7 +39,8 @@ fn a_user_without_a_password_gives_an_empty_one_and_a_code() {
         world.says("register_user_no_pass", json!({"email": ANN}), 201).await;
         let code = world.mailed_code();
         world.says("delete_user", json!({"email": ANN, "password": ""}), 501).await;
-        let delete = |password: &str, code: &str| json!({"email": ANN, "password": password, "code": code});
+        let delete =
+            |password: &str, code: &str| json!({"email": ANN, "password": password, "code": code});
         world.says("delete_user_with_verif", delete("x", &code), 501).await;
         world.says("delete_user_with_verif", delete("", &another(&code)), 417).await;
         world.says("delete_user_with_verif", delete("", &code), 204).await;

@@ -20,7 +20,13 @@ fn a_second_request_waits_for_the_cool_down() {
 #[test]
 fn the_limit_can_be_ignored_and_is_then_not_touched() {
     both_ways(&[("rate_limiting", 30.into())], async |world| {
-        world.says("register_user", json!({"email": ANN, "password": PASSWORD, "ignore_rate_limit": true}), 201).await;
+        world
+            .says(
+                "register_user",
+                json!({"email": ANN, "password": PASSWORD, "ignore_rate_limit": true}),
+                201,
+            )
+            .await;
         assert_eq!(world.record("limit", ANN).await, None);
         world.says("is_rate_limited", json!({"email": ANN}), 200).await;
     });
@@ -28,7 +34,11 @@ fn the_limit_can_be_ignored_and_is_then_not_touched() {
 
 #[test]
 fn a_burst_is_let_through_and_penalties_stack() {
-    let settings = [("rate_limiting", 30.into()), ("rate_limit_burst", 2.into()), ("rate_limit_penalty", 5.into())];
+    let settings = [
+        ("rate_limiting", 30.into()),
+        ("rate_limit_burst", 2.into()),
+        ("rate_limit_penalty", 5.into()),
+    ];
     both_ways(&settings, async |world| {
         let check = json!({"email": ANN});
         for _ in 0..2 {
@@ -77,7 +87,13 @@ fn without_a_limit_nothing_is_written() {
 fn the_limit_stays_when_the_user_is_deleted() {
     both_ways(&[("rate_limiting", 30.into())], async |world| {
         world.verified().await;
-        world.says("delete_user", json!({"email": ANN, "password": PASSWORD, "ignore_rate_limit": true}), 204).await;
+        world
+            .says(
+                "delete_user",
+                json!({"email": ANN, "password": PASSWORD, "ignore_rate_limit": true}),
+                204,
+            )
+            .await;
         world.says("register_user", json!({"email": ANN, "password": PASSWORD}), 401).await;
     });
 }
@@ -86,7 +102,8 @@ fn the_limit_stays_when_the_user_is_deleted() {
 fn after_ten_wrong_passwords_each_further_guess_waits_longer() {
     both_ways(&[], async |world| {
         world.verified().await;
-        let sign_in = |password: &str| json!({"email": ANN, "password": password, "ignore_rate_limit": true});
+        let sign_in =
+            |password: &str| json!({"email": ANN, "password": password, "ignore_rate_limit": true});
         for _ in 0..10 {
             world.says("authenticate_user", sign_in("wrong"), 502).await;
         }
@@ -94,13 +111,23 @@ fn after_ten_wrong_passwords_each_further_guess_waits_longer() {
             let before = world.snapshot(ANN).await;
             let reply = world.says("authenticate_user", sign_in(PASSWORD), 401).await;
             assert_eq!(reply["retry_after"], wait);
-            assert_eq!(world.snapshot(ANN).await, before, "a guess during the wait changes nothing");
+            assert_eq!(
+                world.snapshot(ANN).await,
+                before,
+                "a guess during the wait changes nothing"
+            );
             world.pass(wait);
             world.says("authenticate_user", sign_in("wrong"), 502).await;
         }
         let others = [
-            ("reset_password_no_verif", json!({"email": ANN, "old_password": PASSWORD, "new_password": PASSWORD})),
-            ("change_email_no_verif", json!({"email": ANN, "new_email": "b@b.cc", "password": PASSWORD})),
+            (
+                "reset_password_no_verif",
+                json!({"email": ANN, "old_password": PASSWORD, "new_password": PASSWORD}),
+            ),
+            (
+                "change_email_no_verif",
+                json!({"email": ANN, "new_email": "b@b.cc", "password": PASSWORD}),
+            ),
             ("delete_user", json!({"email": ANN, "password": PASSWORD})),
             ("delete_user_with_verif", json!({"email": ANN, "password": PASSWORD, "code": "1"})),
         ];

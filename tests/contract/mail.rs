@@ -6,7 +6,10 @@ use crate::support::{ANN, PASSWORD, Post, both_ways, digits};
 
 #[test]
 fn a_code_mail_says_what_the_tenant_wants() {
-    let settings = [("mail_subject", "Your code: {verifcode}".into()), ("mail_body", "Use {verifcode} now, {verifcode}!".into())];
+    let settings = [
+        ("mail_subject", "Your code: {verifcode}".into()),
+        ("mail_body", "Use {verifcode} now, {verifcode}!".into()),
+    ];
     both_ways(&settings, async |world| {
         world.registered().await;
         let mail = &world.mails()[0];
@@ -26,7 +29,11 @@ fn an_html_body_has_a_readable_text_beside_it() {
         let mail = &world.mails()[0];
         let html = mail.html.as_ref().unwrap();
         assert!(html.starts_with("<html><body><h1>Hello</h1><p>Your code is <b>"), "{html}");
-        assert!(mail.text.starts_with("Hello\n\nYour code is ") && mail.text.ends_with(" & no other."), "{}", mail.text);
+        assert!(
+            mail.text.starts_with("Hello\n\nYour code is ") && mail.text.ends_with(" & no other."),
+            "{}",
+            mail.text
+        );
     });
 }
 
@@ -76,9 +83,10 @@ fn a_queued_mail_is_as_good_as_sent() {
 fn a_new_user_whose_mail_is_refused_goes_again() {
     both_ways(&[], async |world| {
         world.post(Post::Reject);
-        for (function, arguments) in
-            [("register_user", json!({"email": ANN, "password": PASSWORD})), ("register_user_no_pass", json!({"email": ANN}))]
-        {
+        for (function, arguments) in [
+            ("register_user", json!({"email": ANN, "password": PASSWORD})),
+            ("register_user_no_pass", json!({"email": ANN})),
+        ] {
             let reply = world.says(function, arguments, 400).await;
             assert!(reply["detail"].as_str().unwrap().contains("no such mailbox"), "{reply}");
             assert_eq!(world.record("users", ANN).await, None);

@@ -38,7 +38,13 @@ fn a_password_is_reset_with_a_code_which_proves_the_mailbox() {
 fn a_changed_password_or_address_voids_every_open_code() {
     both_ways(&[], async |world| {
         world.verified().await;
-        world.says("authenticate_user", json!({"email": ANN, "password": PASSWORD, "mfa": true}), 201).await;
+        world
+            .says(
+                "authenticate_user",
+                json!({"email": ANN, "password": PASSWORD, "mfa": true}),
+                201,
+            )
+            .await;
         let mfa = world.mailed_code();
         let mailbox = world.fresh_code().await;
         let reset = json!({"email": ANN, "old_password": PASSWORD, "new_password": NEW});
@@ -59,7 +65,10 @@ fn the_policy_binds_passwords_being_set() {
         for bad in ["", "short", "nine char", &"x".repeat(1025)] {
             for function in ["register_user", "register_user_no_verif"] {
                 let reply = world.says(function, json!({"email": ANN, "password": bad}), 501).await;
-                assert!(reply["detail"].as_str().unwrap().contains("password must have"), "{reply}");
+                assert!(
+                    reply["detail"].as_str().unwrap().contains("password must have"),
+                    "{reply}"
+                );
             }
             let reset = json!({"email": ANN, "old_password": "x", "new_password": bad});
             world.says("reset_password_no_verif", reset, 501).await;
@@ -67,8 +76,14 @@ fn the_policy_binds_passwords_being_set() {
             world.says("verify_reset_code_and_reset_password", reset, 501).await;
         }
         assert_eq!(world.record("users", ANN).await, None);
-        for (email, good) in [("a@b.cc", "ten chars!".to_owned()), ("b@b.cc", "ü".repeat(512)), ("c@b.cc", "a\0b\r\n😀 \u{7f}xyz".to_owned())] {
-            world.says("register_user_no_verif", json!({"email": email, "password": good}), 200).await;
+        for (email, good) in [
+            ("a@b.cc", "ten chars!".to_owned()),
+            ("b@b.cc", "ü".repeat(512)),
+            ("c@b.cc", "a\0b\r\n😀 \u{7f}xyz".to_owned()),
+        ] {
+            world
+                .says("register_user_no_verif", json!({"email": email, "password": good}), 200)
+                .await;
             assert!(world.signs_in(email, &good).await);
         }
     });
@@ -78,7 +93,16 @@ fn the_policy_binds_passwords_being_set() {
 fn a_password_being_checked_is_merely_wrong_whatever_it_looks_like() {
     both_ways(&[("guess_limit", 0.into())], async |world| {
         world.verified().await;
-        for wrong in ["", "x", &"x".repeat(1024), &"x".repeat(100_000), "\0", "correct horse\0", " correct horse", "Correct horse"] {
+        for wrong in [
+            "",
+            "x",
+            &"x".repeat(1024),
+            &"x".repeat(100_000),
+            "\0",
+            "correct horse\0",
+            " correct horse",
+            "Correct horse",
+        ] {
             world.says("authenticate_user", json!({"email": ANN, "password": wrong}), 502).await;
         }
         assert!(world.signs_in(ANN, PASSWORD).await);
@@ -94,7 +118,13 @@ async fn foreign(world: &World, password: &str) {
         edit("verified", "true".to_owned()),
         edit("theirs", "1e2".to_owned()),
     ];
-    let put = Put { collection: "users".to_owned(), key: ANN.to_owned(), version: None, edits, due: None };
+    let put = Put {
+        collection: "users".to_owned(),
+        key: ANN.to_owned(),
+        version: None,
+        edits,
+        due: None,
+    };
     world.outside.store.commit(&[Change::Put(put)]).await.unwrap();
 }
 
@@ -134,7 +164,8 @@ fn a_foreign_hash_stays_while_another_program_needs_it() {
 fn a_hash_beyond_the_cap_is_a_wrong_password() {
     both_ways(&[], async |world| {
         foreign(world, "$argon2id$v=19$m=4194304,t=9,p=1$c29tZXNhbHQxMjM0NTY3OA$4IQR0V/PS4FqiDAhHrvfXgLF7vA4TryYll38fN4khAw").await;
-        let reply = world.says("authenticate_user", json!({"email": ANN, "password": PASSWORD}), 502).await;
+        let reply =
+            world.says("authenticate_user", json!({"email": ANN, "password": PASSWORD}), 502).await;
         assert_eq!(reply.get("detail"), None);
     });
 }

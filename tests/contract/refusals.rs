@@ -17,12 +17,30 @@ fn a_bad_address_is_refused_by_every_function_of_auth() {
             ("authenticate_user", json!({"email": bad, "password": PASSWORD})),
             ("verify_mfa_code", json!({"email": bad, "code": "1"})),
             ("generate_code", json!({"email": bad})),
-            ("reset_password_no_verif", json!({"email": bad, "old_password": "x", "new_password": PASSWORD})),
-            ("verify_reset_code_and_reset_password", json!({"email": bad, "reset_code": "1", "new_password": PASSWORD})),
-            ("change_email_no_verif", json!({"email": bad, "new_email": ANN, "password": PASSWORD})),
-            ("change_email_no_verif", json!({"email": ANN, "new_email": bad, "password": PASSWORD})),
-            ("verify_reset_code_and_change_email", json!({"email": bad, "reset_code": "1", "new_email": ANN})),
-            ("verify_reset_code_and_change_email", json!({"email": ANN, "reset_code": "1", "new_email": bad})),
+            (
+                "reset_password_no_verif",
+                json!({"email": bad, "old_password": "x", "new_password": PASSWORD}),
+            ),
+            (
+                "verify_reset_code_and_reset_password",
+                json!({"email": bad, "reset_code": "1", "new_password": PASSWORD}),
+            ),
+            (
+                "change_email_no_verif",
+                json!({"email": bad, "new_email": ANN, "password": PASSWORD}),
+            ),
+            (
+                "change_email_no_verif",
+                json!({"email": ANN, "new_email": bad, "password": PASSWORD}),
+            ),
+            (
+                "verify_reset_code_and_change_email",
+                json!({"email": bad, "reset_code": "1", "new_email": ANN}),
+            ),
+            (
+                "verify_reset_code_and_change_email",
+                json!({"email": ANN, "reset_code": "1", "new_email": bad}),
+            ),
             ("delete_user", json!({"email": bad, "password": PASSWORD})),
             ("delete_user_with_verif", json!({"email": bad, "password": PASSWORD, "code": "1"})),
             ("is_rate_limited", json!({"email": bad})),
@@ -40,7 +58,9 @@ fn a_bad_address_is_refused_by_every_function_of_auth() {
 fn a_bad_address_is_nobodys_for_the_functions_of_utils() {
     both_ways(&[], async |world| {
         let bad = json!({"email": "ann\u{0}@example.com"});
-        for function in ["block_user", "unblock_user", "is_blocked", "is_verified", "get_cust_usr_data"] {
+        for function in
+            ["block_user", "unblock_user", "is_blocked", "is_verified", "get_cust_usr_data"]
+        {
             world.says(function, bad.clone(), 404).await;
         }
         assert_eq!(world.call("time_since_request", bad).await["message"], -1);
@@ -79,7 +99,10 @@ fn a_store_that_does_not_answer_is_no_outcome() {
         let before = world.snapshot(ANN).await;
         world.down(true);
         for (function, arguments) in [
-            ("authenticate_user", json!({"email": ANN, "password": PASSWORD, "ignore_rate_limit": true})),
+            (
+                "authenticate_user",
+                json!({"email": ANN, "password": PASSWORD, "ignore_rate_limit": true}),
+            ),
             ("register_user", json!({"email": ANN, "password": PASSWORD})),
             ("is_verified", json!({"email": ANN})),
             ("time_since_request", json!({"email": ANN})),
@@ -87,7 +110,9 @@ fn a_store_that_does_not_answer_is_no_outcome() {
             ("is_rate_limited", json!({"email": ANN})),
         ] {
             match world.try_call(function, &arguments.to_string()).await {
-                Err(CallError::Store(why)) => assert!(why.contains("the database is down"), "{why}"),
+                Err(CallError::Store(why)) => {
+                    assert!(why.contains("the database is down"), "{why}")
+                }
                 other => panic!("{function}: {other:?}"),
             }
         }

@@ -1,7 +1,6 @@
 //! From the command line to a tenant that can be called.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -9,10 +8,7 @@ use tokio::runtime::{Builder, Runtime as Tokio};
 
 use super::options::Common;
 use crate::component::{Limits, Runtime};
-use crate::error::SetupError;
-use crate::mail::outbox::Outbox;
-use crate::settings::{Config, DEFAULT_TENANT, Settings, environment};
-use crate::store::sqlite::{Options, SqliteStore};
+use crate::settings::{Config, environment};
 use crate::tenant::Tenant;
 
 /// How many overdue keys one pass looks at.
@@ -36,7 +32,7 @@ impl Program {
         let tokio = Builder::new_multi_thread().enable_all().build().context("threads")?;
         let tenant = tokio.block_on(async {
             let runtime = Runtime::new(Limits::default())?;
-            set_up(&runtime, settings, &common.data).await
+            Tenant::builder(&runtime).settings(settings).data_dir(&common.data).build().await
         })?;
         Ok(Self { tokio, tenant, outbox: outbox(&common.data) })
     }
@@ -68,40 +64,6 @@ impl Program {
     /// Finish what is in hand and end.
     pub(super) fn close(self) {
         self.tokio.block_on(self.tenant.close());
-    }
-}
-
-/// A tenant whose records, mail and key are in the folder `data`.
-async fn set_up(
-    runtime: &Runtime,
-    mut settings: Settings,
-    data: &Path,
-) -> Result<Tenant, SetupError> {
-    // Never the embedded store or the outbox in place of what somebody has configured.
-    let missing = [
-        ("mongo_uri", settings.host.mongo.is_some(), "this build has no MongoDB store"),
-        ("mail_info", settings.host.smtp.is_some(), "this build has no SMTP mailer"),
-    ];
-    if let Some((key, _, problem)) = missing.iter().find(|(_, set, _)| *set) {
-        return Err(SetupError::Settings(settings.complaint(key, problem)));
-    }
-    settings.ensure_secret_key(data)?;
-    let store = Arc::new(SqliteStore::open(database(data, &settings.tenant), &Options::default())?);
-    Tenant::builder(runtime)
-        .settings(settings)
-        .shared_store(Arc::clone(&store) as _)
-        .shared_database(store)
-        .mailer(Outbox::new(outbox(data)))
-        .build()
-        .await
-}
-
-/// Each tenant has a file of its own. Names of tenants hold no dot and no slash.
-fn database(data: &Path, tenant: &str) -> PathBuf {
-    if tenant == DEFAULT_TENANT {
-        data.join("portcullis.db")
-    } else {
-        data.join("tenants").join(format!("{tenant}.db"))
     }
 }
 

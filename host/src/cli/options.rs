@@ -67,7 +67,8 @@ pub(super) enum Command {
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Print a script that completes commands, options and function names in a shell.
+    /// Print a script that completes commands and options in a shell; in bash and zsh, function
+    /// names too.
     Completions {
         /// Which shell.
         shell: Shell,
@@ -77,11 +78,12 @@ pub(super) enum Command {
 #[derive(Args, Debug)]
 pub(super) struct Call {
     /// Its name, for instance register_user or auth.register_user.
-    #[arg(value_name = "FUNCTION")]
+    // The indexes are said, because `with_names` changes the order.
+    #[arg(index = 1, value_name = "FUNCTION")]
     pub(super) function: String,
     /// Its arguments: one JSON object, its keys the names of the parameters. From standard input
     /// when absent or `-`.
-    #[arg(value_name = "JSON")]
+    #[arg(index = 2, value_name = "JSON")]
     pub(super) json: Option<String>,
 }
 
