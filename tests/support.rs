@@ -128,7 +128,7 @@ impl World {
             })
             .set("readable_errors", readable);
         for (key, value) in settings {
-            builder = builder.set(*key, value.clone());
+            builder = builder.set(key, value.clone());
         }
         builder.build().await.unwrap()
     }

@@ -149,7 +149,7 @@ impl<'a> UserChange<'a> {
         };
         if slot.as_ref() != open {
             *slot = open.cloned();
-            self.edits.push(Edit { path: code_path(of, &[]), value: open.map(|open| json(open)) });
+            self.edits.push(Edit { path: code_path(of, &[]), value: open.map(json) });
         }
     }
 

@@ -13,6 +13,9 @@ use crate::ports::{
 
 type Key = (String, String);
 
+/// What somebody else does.
+type Meanwhile = Box<dyn FnOnce(&Outside)>;
+
 /// Everything that the logic may reach, in memory.
 pub(crate) struct Outside {
     settings: BTreeMap<String, Value>,
@@ -23,7 +26,7 @@ pub(crate) struct Outside {
     pub(crate) mails: RefCell<Vec<Message>>,
     pub(crate) reports: RefCell<Vec<String>>,
     /// Done once, just before the next commit: somebody else who is faster.
-    pub(crate) meanwhile: RefCell<Option<Box<dyn FnOnce(&Outside)>>>,
+    pub(crate) meanwhile: RefCell<Option<Meanwhile>>,
 }
 
 impl Outside {

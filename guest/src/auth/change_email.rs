@@ -63,22 +63,22 @@ fn change_email(
             tally.admit(Guess::Code)?;
         }
         let mut changes = Changes::of(&call.address.key);
-        if let Some(given) = &mut given {
-            if !given.check(&call, &mut tally, records.user.as_ref().map(|user| &user.record)) {
-                tally.settle(&mut changes);
-                let code =
-                    if records.user.is_some() { Code::InvalidPassword } else { Code::UserNotFound };
-                return Ok(Plan::refuse(changes, code));
-            }
+        if let Some(given) = &mut given
+            && !given.check(&call, &mut tally, records.user.as_ref().map(|user| &user.record))
+        {
+            tally.settle(&mut changes);
+            let code =
+                if records.user.is_some() { Code::InvalidPassword } else { Code::UserNotFound };
+            return Ok(Plan::refuse(changes, code));
         }
         let user = records.user.as_ref().ok_or(Code::UserNotFound)?;
         let mut change = UserChange::of(user);
-        if let Some(code) = code {
-            if !check_code(&call, &mut tally, &mut change, &user.record, Use::Mailbox, code)? {
-                change.put(ports, &mut changes)?;
-                tally.settle(&mut changes);
-                return Ok(Plan::refuse(changes, Code::InvalidCode));
-            }
+        if let Some(code) = code
+            && !check_code(&call, &mut tally, &mut change, &user.record, Use::Mailbox, code)?
+        {
+            change.put(ports, &mut changes)?;
+            tally.settle(&mut changes);
+            return Ok(Plan::refuse(changes, Code::InvalidCode));
         }
         // Only who has the secrets learns anything of the new address.
         let theirs = Records::load(ports, &new.key)?;

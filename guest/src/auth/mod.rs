@@ -60,10 +60,10 @@ impl<'a> PasswordCheck<'a> {
     }
 
     fn fits(&mut self, call: &Call<'_>, stored: &str) -> bool {
-        if let Some((known, right)) = &self.verdict {
-            if known == stored {
-                return *right;
-            }
+        if let Some((known, right)) = &self.verdict
+            && known == stored
+        {
+            return *right;
         }
         let verdict = password::verify(stored, self.password);
         if let Match::Unusable(why) = verdict {

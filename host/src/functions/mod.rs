@@ -1,6 +1,6 @@
 //! The functions of the component, by type and by name.
 //!
-//! All 45 stand in [one table](table), from which everything follows that has to know them: typed
+//! All 45 stand in one table (`table.rs`), from which everything follows that has to know them: typed
 //! methods for programs that embed the host, and calls by name with JSON arguments for the command
 //! line, HTTP and whoever else speaks JSON.
 //!
