@@ -1,9 +1,8 @@
 //! The one conditional commit of a decision, as it is put together.
 
-use crate::code::Use;
 use crate::outcome::{Failure, Stop};
 use crate::ports::{Change, Edit, Expectation, Ports, Put, Relocation, Removal};
-use crate::record::{OURS, OpenCode, Stored, USERS, User, code_path, json};
+use crate::record::{OURS, OpenCode, Stored, USERS, Use, User, code_path, json};
 use crate::settings;
 
 /// The changes of one decision about one address, in their order.

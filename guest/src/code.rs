@@ -13,32 +13,12 @@ use zeroize::Zeroizing;
 
 use crate::outcome::{Code, Failure, Refusal, Stop};
 use crate::ports::{Ports, SecretKey};
-use crate::record::OpenCode;
+use crate::record::{OpenCode, Use};
 use crate::settings;
 
 /// How far the clocks of two hosts may be apart, in seconds. A code that claims to end later than
 /// its whole life plus this from now was not made by a host with a sane clock: it counts as ended.
 pub const CLOCK_TOLERANCE: u64 = 120;
-
-/// What a code is for. Each function takes codes of one use only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Use {
-    /// Proves that the caller reads the mailbox.
-    Mailbox,
-    /// The second step of a sign-in, after the password.
-    Mfa,
-}
-
-impl Use {
-    /// The name in the store and in the digest.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mailbox => "mailbox",
-            Self::Mfa => "mfa",
-        }
-    }
-}
 
 /// A code just made: what is mailed and what is kept.
 pub struct Fresh {

@@ -7,11 +7,12 @@ use crate::bindings::exports::portcullis::auth::{auth, coredb, upkeep, utils};
 use crate::bindings::portcullis::auth::{database, mailer, settings, store};
 use crate::bindings::wasi::{clocks::wall_clock, random::random};
 use crate::coredb::Target;
-use crate::outcome::{Answer, Failure, Outcome, answer, reply};
+use crate::outcome::Failure;
 use crate::ports::{
     Administration, Change, Delivery, Entry, MailError, Message, Ports, SecretKey, Sizes,
     StoreError, Value, Verdict,
 };
+use crate::reply::{Answer, Outcome, answer, reply};
 
 /// The host that runs this component.
 struct Host;

@@ -13,11 +13,12 @@
 //! - [`rate`], [`tally`]: the limits, as state machines;
 //! - [`address`], [`password`], [`code`], [`json`], [`mail`]: what each of these is and may be;
 //! - [`record`]: the records as they stand in the store;
-//! - [`settings`], [`outcome`]: what a tenant configures, and every way a call can end;
+//! - [`settings`], [`outcome`], [`reply`]: what a tenant configures, every way a call can end, and
+//!   what the caller reads;
 //! - [`ports`], [`bindings`]: what may be reached.
 //!
 //! ```
-//! use portcullis_guest::{outcome, ports::*, utils};
+//! use portcullis_guest::{ports::*, reply, utils};
 //!
 //! /// An outside in which nobody has an account.
 //! struct Nobody;
@@ -34,7 +35,7 @@
 //!     fn random(&self, length: usize) -> Vec<u8> { vec![4; length] }
 //! }
 //!
-//! let outcome = outcome::reply(&Nobody, utils::is_verified(&Nobody, "a@example.com")).unwrap();
+//! let outcome = reply::reply(&Nobody, utils::is_verified(&Nobody, "a@example.com")).unwrap();
 //! assert_eq!((outcome.success, outcome.code), (false, 404));
 //! ```
 
@@ -54,6 +55,7 @@ pub mod password;
 pub mod ports;
 pub mod rate;
 pub mod record;
+pub mod reply;
 pub mod settings;
 pub mod tally;
 #[cfg(test)]

@@ -1,12 +1,9 @@
 //! The code mail: the tenant's subject and body, with the code in it.
 
-use crate::code::Use;
 use crate::outcome::{Code, Failure, Refusal, Stop};
 use crate::ports::{Delivery, Guard, MailError, Message, Ports};
-use crate::settings;
-
-/// Where the code goes in the subject and the body.
-pub const PLACEHOLDER: &str = "{verifcode}";
+use crate::record::Use;
+use crate::settings::{self, PLACEHOLDER};
 
 /// A code that is to be mailed.
 pub struct Draft<'a> {

@@ -1,8 +1,7 @@
-//! Every way a call can end: the table of outcomes, and how a decision becomes a reply.
+//! Every way a call can end: the table of outcomes, and what is not decided at all.
 
-pub use crate::bindings::portcullis::auth::types::{Answer, Failure, Outcome};
-use crate::ports::{Ports, StoreError};
-use crate::settings;
+pub use crate::bindings::portcullis::auth::types::Failure;
+use crate::ports::StoreError;
 
 macro_rules! codes {
     ($($number:literal $name:ident $text:literal,)*) => {
@@ -125,33 +124,5 @@ impl From<StoreError> for Failure {
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.into())
-    }
-}
-
-/// Turn a decision into the reply of a function: the code of a success, or the reason.
-///
-/// # Errors
-/// What could not be decided.
-pub fn reply(ports: &dyn Ports, decided: Result<Code, Stop>) -> Result<Outcome, Failure> {
-    let (success, refusal) = match decided {
-        Ok(code) => (true, code.into()),
-        Err(Stop::Refused(refusal)) => (false, refusal),
-        Err(Stop::Failed(failure)) => return Err(failure),
-    };
-    let Refusal { code, detail, retry_after } = refusal;
-    let number = code as u16;
-    let readable = settings::READABLE_ERRORS.read(ports)?;
-    let message = if readable { code.text().to_owned() } else { number.to_string() };
-    Ok(Outcome { success, code: number, message, detail, retry_after })
-}
-
-/// The same for a function that returns data.
-///
-/// # Errors
-/// What could not be decided.
-pub fn answer(ports: &dyn Ports, decided: Result<String, Stop>) -> Result<Answer, Failure> {
-    match decided {
-        Ok(data) => Ok(Answer::Data(data)),
-        Err(stop) => reply(ports, Err(stop)).map(Answer::Refused),
     }
 }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::outcome::{Code, Refusal, Stop};
 use crate::ports::Ports;
-use crate::settings;
+use crate::settings::{self, MOST_WORK};
 
 /// The most bytes of a password. More is refused when it is set, and wrong when it is checked,
 /// before any hashing.
@@ -20,8 +20,6 @@ pub const MOST_BYTES: usize = 1024;
 /// The most memory in KiB that a stored argon2 hash may ask for: that of the second recommended
 /// set of RFC 9106 section 4.
 pub const MOST_MEMORY: u32 = 65_536;
-/// The most passes times memory in KiB that a stored argon2 hash may ask for.
-pub const MOST_WORK: u64 = 4 * MOST_MEMORY as u64;
 /// The most lanes that a stored argon2 hash may ask for.
 pub const MOST_LANES: u32 = 16;
 /// The highest cost of a stored bcrypt hash: 16,384 rounds of key setup.

@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::code::Use;
 use crate::outcome::{Failure, Stop};
 use crate::ports::{Entry, Ports};
 
@@ -87,6 +86,26 @@ pub struct Codes {
     /// The second step of a sign-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa: Option<OpenCode>,
+}
+
+/// What a code is for. Each function takes codes of one use only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Proves that the caller reads the mailbox.
+    Mailbox,
+    /// The second step of a sign-in, after the password.
+    Mfa,
+}
+
+impl Use {
+    /// The name in the store and in the digest.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mailbox => "mailbox",
+            Self::Mfa => "mfa",
+        }
+    }
 }
 
 /// A code that waits to be given back.

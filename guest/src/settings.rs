@@ -4,12 +4,17 @@
 //! value that is bad all the same, because a host did not ask, makes the function fail that needs
 //! it, so that nothing is decided by a setting nobody meant.
 
-use crate::mail::PLACEHOLDER;
 use crate::outcome::Failure;
-use crate::password::MOST_WORK;
 use crate::ports::{Ports, Value};
 
 pub use crate::bindings::exports::portcullis::auth::upkeep::BadSetting;
+
+/// Where the code goes in the subject and the body.
+pub const PLACEHOLDER: &str = "{verifcode}";
+
+/// The most passes times memory in KiB of a password hash: four passes over 64 MiB. What is stored
+/// may ask for no more, so nothing dearer is made.
+pub const MOST_WORK: u64 = 4 * 65_536;
 
 /// A key that is true or false.
 pub struct Switch {

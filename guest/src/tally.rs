@@ -6,10 +6,10 @@
 //! guess leaves while another guess is being counted.
 
 use crate::changes::Changes;
-use crate::code::{CLOCK_TOLERANCE, Use};
+use crate::code::CLOCK_TOLERANCE;
 use crate::outcome::{Failure, Refusal, Stop};
 use crate::ports::Ports;
-use crate::record::{Count, Counts, GUESSES, Stored, json};
+use crate::record::{Count, Counts, GUESSES, Stored, Use, json};
 use crate::settings;
 
 /// Seconds after the last wrong guess when the count ends.

@@ -3,11 +3,11 @@
 
 use crate::call::commit;
 use crate::changes::{Changes, UserChange, unverified_until};
-use crate::code::{CLOCK_TOLERANCE, Use};
+use crate::code::CLOCK_TOLERANCE;
 use crate::outcome::{Failure, Stop};
 use crate::ports::Ports;
 use crate::rate;
-use crate::record::{BLOCKED, LIMIT, Records, Stored, USERS, User};
+use crate::record::{BLOCKED, LIMIT, Records, Stored, USERS, Use, User};
 use crate::tally::Tally;
 
 /// Look at up to `limit` overdue addresses; returns how many there were.

@@ -19,7 +19,7 @@ use portcullis::{Limits, Runtime, Tenant};
 use portcullis_guest::ports::{
     Change, Delivery, Entry, MailError, Message, Ports, SecretKey, StoreError, Value, Verdict,
 };
-use portcullis_guest::{outcome, utils};
+use portcullis_guest::{reply, utils};
 
 const EMAIL: &str = "ann@example.com";
 const PASSWORD: &str = "correct horse";
@@ -68,8 +68,7 @@ fn calls_that_do_not_hash(
         2000,
         &mut [
             ("natively", &mut || {
-                let outcome =
-                    outcome::reply(&native, utils::is_verified(&native, black_box(EMAIL)));
+                let outcome = reply::reply(&native, utils::is_verified(&native, black_box(EMAIL)));
                 assert_eq!(outcome.unwrap().code, 300);
             }),
             ("fresh instance", &mut || {

@@ -4,11 +4,10 @@ use super::{PasswordCheck, check_code};
 use crate::address::Address;
 use crate::call::{Call, Plan};
 use crate::changes::{Changes, UserChange};
-use crate::code::Use;
 use crate::outcome::{Code, Failure, Stop};
 use crate::ports::Ports;
 use crate::rate;
-use crate::record::{BLOCKED, LIMIT, Records};
+use crate::record::{BLOCKED, LIMIT, Records, Use};
 use crate::settings;
 use crate::tally::{Guess, Tally};
 

@@ -4,10 +4,9 @@ use super::{PasswordCheck, check_code};
 use crate::address::Address;
 use crate::call::{Call, Plan};
 use crate::changes::{Changes, UserChange};
-use crate::code::Use;
 use crate::outcome::{Code, Stop};
 use crate::ports::{Change, Ports, StoreError};
-use crate::record::{BLOCKED, Records, USERS};
+use crate::record::{BLOCKED, Records, USERS, Use};
 use crate::tally::{Guess, Tally};
 
 /// With the password: 204.

@@ -26,12 +26,12 @@ use zeroize::Zeroizing;
 
 use crate::call::Call;
 use crate::changes::UserChange;
-use crate::code::{self, Fresh, Use};
+use crate::code::{self, Fresh};
 use crate::mail::{self, Draft};
 use crate::outcome::Stop;
 use crate::password::{self, Cost, Match};
 use crate::ports::Ports;
-use crate::record::{OpenCode, USERS, User};
+use crate::record::{OpenCode, USERS, Use, User};
 use crate::tally::{Guess, Tally};
 
 /// A password that is being checked. The verdict on a stored hash is kept: a decision that is

@@ -4,12 +4,12 @@ use super::{Letter, NewHash};
 use crate::address::Address;
 use crate::call::{Call, Plan, commit};
 use crate::changes::{Changes, UserChange};
-use crate::code::{self, Use};
+use crate::code;
 use crate::json;
 use crate::outcome::{Code, Failure, Stop};
 use crate::password;
 use crate::ports::Ports;
-use crate::record::{BLOCKED, USERS};
+use crate::record::{BLOCKED, USERS, Use};
 use crate::settings;
 use crate::tally::Tally;
 

@@ -4,10 +4,10 @@ use super::{NewHash, PasswordCheck, check_code};
 use crate::address::Address;
 use crate::call::{Call, Plan};
 use crate::changes::{Changes, UserChange};
-use crate::code::Use;
 use crate::outcome::{Code, Stop};
 use crate::password;
 use crate::ports::Ports;
+use crate::record::Use;
 use crate::tally::{Guess, Tally};
 
 /// With the old one: 203.

@@ -5,10 +5,10 @@ use super::sign_in::restore_code;
 use crate::address::Address;
 use crate::call::{Call, Plan};
 use crate::changes::{Changes, UserChange};
-use crate::code::{self, Use};
+use crate::code;
 use crate::outcome::{Code, Stop};
 use crate::ports::Ports;
-use crate::record::OpenCode;
+use crate::record::{OpenCode, Use};
 use crate::tally::Tally;
 
 /// A new mailbox code, which replaces the open one: 201.

@@ -4,11 +4,11 @@ use super::{Letter, NewHash, PasswordCheck, check_code};
 use crate::address::Address;
 use crate::call::{Call, Plan, commit};
 use crate::changes::{Changes, UserChange};
-use crate::code::{self, Use};
+use crate::code;
 use crate::outcome::{Code, Failure, Refusal, Stop};
 use crate::password::{Cost, is_outdated};
 use crate::ports::Ports;
-use crate::record::OpenCode;
+use crate::record::{OpenCode, Use};
 use crate::settings;
 use crate::tally::{Guess, Tally};
 

@@ -4,9 +4,9 @@ use super::check_code;
 use crate::address::Address;
 use crate::call::{Call, Plan};
 use crate::changes::{Changes, UserChange};
-use crate::code::Use;
 use crate::outcome::{Code, Stop};
 use crate::ports::Ports;
+use crate::record::Use;
 use crate::tally::{Guess, Tally};
 
 /// With the code from the mail: 300, the user is verified.
