@@ -11,7 +11,9 @@ use portcullis::functions;
 use portcullis::mail::{Delivery, Error as MailError, Mailer, Message};
 use portcullis::settings::Value as Setting;
 use portcullis::store::memory::MemoryStore;
-use portcullis::store::{Change, Entry, Error as StoreError, Partial, Store, Verdict};
+use portcullis::store::{
+    COLLECTIONS, Change, Database, Entry, Error as StoreError, Partial, Store, Verdict,
+};
 use portcullis::tenant::Tenant;
 use serde_json::{Value as Json, json};
 
@@ -223,14 +225,14 @@ impl World {
 
     /// A record as it stands in the store.
     pub async fn record(&self, collection: &str, key: &str) -> Option<Json> {
-        let entries = self.outside.store.load(key).await.unwrap();
+        let entries = self.outside.store.load(&COLLECTIONS, key).await.unwrap();
         let found = entries.into_iter().find(|entry| entry.collection == collection);
         found.map(|entry| serde_json::from_str(&entry.document).unwrap())
     }
 
     /// Everything that stands in the store about an address, with the versions.
     pub async fn snapshot(&self, key: &str) -> Vec<(String, String, String)> {
-        let entries = self.outside.store.load(key).await.unwrap();
+        let entries = self.outside.store.load(&COLLECTIONS, key).await.unwrap();
         let mut all: Vec<_> =
             entries.into_iter().map(|e| (e.collection, e.version, e.document)).collect();
         all.sort();
@@ -271,9 +273,9 @@ impl Outside {
 
 #[async_trait]
 impl Store for Outside {
-    async fn load(&self, key: &str) -> Result<Vec<Entry>, StoreError> {
+    async fn load(&self, collections: &[&str], key: &str) -> Result<Vec<Entry>, StoreError> {
         self.up()?;
-        self.store.load(key).await
+        self.store.load(collections, key).await
     }
     async fn commit(&self, changes: &[Change]) -> Result<Verdict, StoreError> {
         self.up()?;
@@ -295,9 +297,14 @@ impl Store for Outside {
             }
         }
     }
-    async fn overdue(&self, before: u64, limit: u32) -> Result<Vec<String>, StoreError> {
+    async fn overdue(
+        &self,
+        collections: &[&str],
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
         self.up()?;
-        self.store.overdue(before, limit).await
+        self.store.overdue(collections, before, limit).await
     }
 }
 
@@ -305,22 +312,26 @@ impl Store for Outside {
 struct Databases(Arc<Outside>);
 
 #[async_trait]
-impl portcullis::store::Database for Databases {
+impl Database for Databases {
     async fn create(&self, collection: &str) -> Result<(), StoreError> {
         self.0.up()?;
         self.0.store.create(collection).await
     }
-    async fn drop(&self, collection: &str) -> Result<(), StoreError> {
+    async fn remove(&self, collection: &str) -> Result<(), StoreError> {
         self.0.up()?;
-        portcullis::store::Database::drop(&self.0.store, collection).await
+        self.0.store.remove(collection).await
     }
-    async fn drop_all(&self) -> Result<(), StoreError> {
+    async fn remove_all(&self) -> Result<(), StoreError> {
         self.0.up()?;
-        self.0.store.drop_all().await
+        self.0.store.remove_all().await
     }
     async fn count(&self, collection: &str) -> Result<u64, StoreError> {
         self.0.up()?;
         self.0.store.count(collection).await
+    }
+    async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, StoreError> {
+        self.0.up()?;
+        self.0.store.smallest(collection, field).await
     }
     async fn size(&self) -> Result<portcullis::store::Sizes, StoreError> {
         self.0.up()?;

@@ -13,8 +13,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use argon2::password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash};
 use portcullis::component::{Call, Work};
-use portcullis::store::Store;
 use portcullis::store::memory::MemoryStore;
+use portcullis::store::{COLLECTIONS, Store};
 use portcullis::{Limits, Runtime, Tenant};
 use portcullis_guest::ports::{
     Change, Delivery, Entry, MailError, Message, Ports, SecretKey, StoreError, Value, Verdict,
@@ -199,8 +199,8 @@ impl Ports for Native {
         vec![SecretKey { id: "key".to_owned(), secret: vec![7; 32] }]
     }
     fn load(&self, key: &str) -> Result<Vec<Entry>, StoreError> {
-        let entries =
-            now(self.0.load(key)).map_err(|error| StoreError::Other(format!("{error:?}")))?;
+        let entries = now(self.0.load(&COLLECTIONS, key))
+            .map_err(|error| StoreError::Other(format!("{error:?}")))?;
         Ok(entries
             .into_iter()
             .map(|entry| Entry {

@@ -47,9 +47,11 @@ struct Record {
 
 #[async_trait::async_trait]
 impl Store for MapStore {
-    async fn load(&self, key: &str) -> Result<Vec<Entry>, Error> {
+    async fn load(&self, collections: &[&str], key: &str) -> Result<Vec<Entry>, Error> {
         let records = self.0.lock().await;
-        let of_key = records.iter().filter(|((_, its_key), _)| its_key == key);
+        let of_key = records.iter().filter(|((collection, its_key), _)| {
+            its_key == key && collections.contains(&collection.as_str())
+        });
         Ok(of_key
             .map(|((collection, _), record)| Entry {
                 collection: collection.clone(),
@@ -105,10 +107,16 @@ impl Store for MapStore {
         Ok(Verdict::Committed(versions))
     }
 
-    async fn overdue(&self, before: u64, limit: u32) -> Result<Vec<String>, Error> {
+    async fn overdue(
+        &self,
+        collections: &[&str],
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<String>, Error> {
         let records = self.0.lock().await;
         let mut due: Vec<_> = records
             .iter()
+            .filter(|((collection, _), _)| collections.contains(&collection.as_str()))
             .filter_map(|((_, key), record)| Some((record.due?, key)))
             .filter(|(due, _)| *due < before)
             .collect();

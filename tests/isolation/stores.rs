@@ -48,7 +48,7 @@ impl TestStore {
 
 #[async_trait]
 impl Store for TestStore {
-    async fn load(&self, _key: &str) -> Result<Vec<Entry>, Error> {
+    async fn load(&self, _collections: &[&str], _key: &str) -> Result<Vec<Entry>, Error> {
         self.behave().await;
         Ok(Vec::new())
     }
@@ -61,7 +61,7 @@ impl Store for TestStore {
         })
     }
 
-    async fn overdue(&self, _before: u64, _limit: u32) -> Result<Vec<String>, Error> {
+    async fn overdue(&self, _: &[&str], _before: u64, _limit: u32) -> Result<Vec<String>, Error> {
         self.behave().await;
         Ok(Vec::new())
     }

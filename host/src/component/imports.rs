@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout_at};
 use super::limits::{CHANGES, EDITS, ENTRIES, KEY, OVERDUE, PATH};
 use super::state::State;
 use crate::contract::{database, mailer, store};
-use crate::store::{Change, Database, Edit, Entry, Error, Sizes, Verdict};
+use crate::store::{COLLECTIONS, Change, Database, Edit, Entry, Error, Sizes, Verdict};
 
 /// The pause before a second conflict in a row is told: up to this, doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -28,7 +28,7 @@ impl store::Host for State {
             return Ok(Err(error));
         }
         let store = self.host.store.clone();
-        let answer = within(self.store_deadline(), "", store.load(&key)).await;
+        let answer = within(self.store_deadline(), "", store.load(&COLLECTIONS, &key)).await;
         Ok(answer.and_then(|entries| self.fitting(entries)))
     }
 
@@ -67,7 +67,8 @@ impl store::Host for State {
     ) -> wasmtime::Result<Result<Vec<String>, Error>> {
         let limit = limit.min(OVERDUE);
         let store = self.host.store.clone();
-        let keys = within(self.store_deadline(), "", store.overdue(before, limit)).await;
+        let keys =
+            within(self.store_deadline(), "", store.overdue(&COLLECTIONS, before, limit)).await;
         Ok(keys.map(|mut keys| {
             keys.truncate(limit as usize);
             keys
@@ -192,7 +193,7 @@ impl database::Host for State {
         let drop = async {
             name(&collection)?;
             let database = self.granted()?;
-            within(self.store_deadline(), NOT_KNOWN, Database::drop(&*database, &collection)).await
+            within(self.store_deadline(), NOT_KNOWN, database.remove(&collection)).await
         };
         Ok(drop.await)
     }
@@ -200,7 +201,7 @@ impl database::Host for State {
     async fn drop_all(&mut self) -> wasmtime::Result<Result<(), Error>> {
         let drop_all = async {
             let database = self.granted()?;
-            within(self.store_deadline(), NOT_KNOWN, database.drop_all()).await
+            within(self.store_deadline(), NOT_KNOWN, database.remove_all()).await
         };
         Ok(drop_all.await)
     }

@@ -1,4 +1,9 @@
-//! The way out for mail: the [`Mailer`] trait and [`outbox`], which writes `.eml` files.
+//! The way out for mail.
+//!
+//! - [`Mailer`]: what the component's messages are handed to;
+//! - `outbox`: writes `.eml` files;
+//! - [`transport`]: one attempt at handing a finished mail on;
+//! - `render`: a message as RFC 5322 text.
 
 use async_trait::async_trait;
 
@@ -6,6 +11,7 @@ use async_trait::async_trait;
 pub mod outbox;
 #[cfg(feature = "outbox")]
 mod render;
+pub mod transport;
 
 pub use crate::contract::mailer::{Delivery, Error, Guard, Message};
 

@@ -18,7 +18,7 @@
 //! assert!(matches!(first, Verdict::Committed(versions) if versions.len() == 1));
 //! assert!(matches!(store.commit(&[put]).await?, Verdict::Conflict));
 //!
-//! let entries = store.load("ada@example.org").await?;
+//! let entries = store.load(&["users"], "ada@example.org").await?;
 //! assert_eq!(entries[0].document, r#"{"email":"ada@example.org","verified":true}"#);
 //! # Ok(())
 //! # }
@@ -118,7 +118,7 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
-    async fn load(&self, key: &str) -> Result<Vec<Entry>, Error> {
+    async fn load(&self, collections: &[&str], key: &str) -> Result<Vec<Entry>, Error> {
         let entry = |(collection, records): (&String, &BTreeMap<String, Record>)| {
             let Record { version, document, .. } = records.get(key)?;
             Some(Entry {
@@ -127,7 +127,8 @@ impl Store for MemoryStore {
                 document: document.clone(),
             })
         };
-        Ok(self.lock().iter().filter_map(entry).collect())
+        let asked = |(name, _): &(&String, _)| collections.contains(&name.as_str());
+        Ok(self.lock().iter().filter(asked).filter_map(entry).collect())
     }
 
     async fn commit(&self, changes: &[Change]) -> Result<Verdict, Error> {
@@ -151,9 +152,16 @@ impl Store for MemoryStore {
         Ok(Verdict::Committed(versions))
     }
 
-    async fn overdue(&self, before: u64, limit: u32) -> Result<Vec<String>, Error> {
+    async fn overdue(
+        &self,
+        collections: &[&str],
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<String>, Error> {
         let mut due: BTreeMap<String, u64> = BTreeMap::new();
-        for (key, record) in self.lock().values().flatten() {
+        let all = self.lock();
+        let asked = collections.iter().filter_map(|name| all.get(*name));
+        for (key, record) in asked.flatten() {
             if let Some(at) = record.due.filter(|at| *at < before) {
                 due.entry(key.clone()).and_modify(|first| *first = at.min(*first)).or_insert(at);
             }
@@ -173,13 +181,13 @@ impl Database for MemoryStore {
         Ok(())
     }
 
-    async fn drop(&self, collection: &str) -> Result<(), Error> {
+    async fn remove(&self, collection: &str) -> Result<(), Error> {
         check_collection(collection)?;
         self.lock().remove(collection);
         Ok(())
     }
 
-    async fn drop_all(&self) -> Result<(), Error> {
+    async fn remove_all(&self) -> Result<(), Error> {
         self.lock().clear();
         Ok(())
     }
@@ -187,6 +195,15 @@ impl Database for MemoryStore {
     async fn count(&self, collection: &str) -> Result<u64, Error> {
         check_collection(collection)?;
         Ok(self.lock().get(collection).map_or(0, |records| records.len() as u64))
+    }
+
+    async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error> {
+        check_collection(collection)?;
+        let value = |record: &Record| {
+            serde_json::from_str::<serde_json::Value>(&record.document).ok()?.get(field)?.as_i64()
+        };
+        let all = self.lock();
+        Ok(all.get(collection).and_then(|records| records.values().filter_map(value).min()))
     }
 
     /// The documents take no disk and have no index.

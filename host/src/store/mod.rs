@@ -29,16 +29,19 @@ pub use crate::contract::store::{
 /// The collections that a fresh database has.
 pub const COLLECTIONS: [&str; 4] = ["users", "blocked", "limit", "guesses"];
 
+/// The collection of mail that waits to be sent.
+pub const MAIL: &str = "mail";
+
 /// Records under keys, changed only by compare-and-set. Shared by all requests of a tenant.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// All records of one key, at most one for each collection. Sees every commit that was
-    /// acknowledged before it began.
+    /// The records of one key in these collections, at most one for each. Sees every commit that
+    /// was acknowledged before it began.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the store does not answer, [`Error::Damaged`] when the records
     /// of this key contradict the layout.
-    async fn load(&self, key: &str) -> Result<Vec<Entry>, Error>;
+    async fn load(&self, collections: &[&str], key: &str) -> Result<Vec<Entry>, Error>;
 
     /// Make the changes, in their order, if all conditions hold; all of them or none, durably.
     ///
@@ -50,12 +53,17 @@ pub trait Store: Send + Sync + 'static {
     /// half-way.
     async fn commit(&self, changes: &[Change]) -> Result<Verdict, Error>;
 
-    /// Up to `limit` keys with a record that is due before `before` (seconds since 1970, UTC), the
-    /// longest overdue first.
+    /// Up to `limit` keys with a record in these collections that is due before `before` (seconds
+    /// since 1970, UTC), the longest overdue first.
     ///
     /// # Errors
     /// As [`Store::load`].
-    async fn overdue(&self, before: u64, limit: u32) -> Result<Vec<String>, Error>;
+    async fn overdue(
+        &self,
+        collections: &[&str],
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<String>, Error>;
 }
 
 /// The administration of a database.
@@ -69,23 +77,28 @@ pub trait Database: Send + Sync + 'static {
 
     /// Remove the collection with all that is in it, if it is there.
     ///
-    /// On an `Arc` this is `(*database).drop(…)`: an `Arc` has a `drop` of its own.
-    ///
     /// # Errors
     /// As [`Database::create`].
-    async fn drop(&self, collection: &str) -> Result<(), Error>;
+    async fn remove(&self, collection: &str) -> Result<(), Error>;
 
     /// Remove everything that belongs to the tenant.
     ///
     /// # Errors
     /// As [`Database::create`].
-    async fn drop_all(&self) -> Result<(), Error>;
+    async fn remove_all(&self) -> Result<(), Error>;
 
     /// How many records the collection has; 0 when it is not there.
     ///
     /// # Errors
     /// As [`Database::create`].
     async fn count(&self, collection: &str) -> Result<u64, Error>;
+
+    /// The smallest integer that stands in this top-level field of a record of the collection;
+    /// `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error>;
 
     /// Sizes in bytes.
     ///

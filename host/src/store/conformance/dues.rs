@@ -12,7 +12,7 @@ async fn due(store: &dyn Store, collection: &str, key: &str, due: Option<u64>) -
 }
 
 async fn overdue(store: &dyn Store, before: u64, limit: u32) -> Vec<String> {
-    store.overdue(before, limit).await.expect("the store answers")
+    store.overdue(&ALL, before, limit).await.expect("the store answers")
 }
 
 pub(super) async fn the_longest_overdue_come_first_up_to_the_limit(

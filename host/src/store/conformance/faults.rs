@@ -1,5 +1,6 @@
 //! The suite itself: it must fail on stores that are broken.
 
+use super::tools::ALL;
 use async_trait::async_trait;
 
 use super::{Capabilities, all, failures};
@@ -33,7 +34,7 @@ struct Broken(MemoryStore, Fault);
 
 impl Broken {
     async fn version(&self, collection: &str, key: &str) -> Option<String> {
-        let entries = self.0.load(key).await.unwrap();
+        let entries = self.0.load(&ALL, key).await.unwrap();
         entries.into_iter().find(|e| e.collection == collection).map(|e| e.version)
     }
 
@@ -54,8 +55,8 @@ impl Broken {
 
 #[async_trait]
 impl Store for Broken {
-    async fn load(&self, key: &str) -> Result<Vec<Entry>, Error> {
-        self.0.load(key).await
+    async fn load(&self, collections: &[&str], key: &str) -> Result<Vec<Entry>, Error> {
+        self.0.load(collections, key).await
     }
 
     async fn commit(&self, changes: &[Change]) -> Result<Verdict, Error> {
@@ -127,7 +128,7 @@ impl Store for Broken {
                 if let Verdict::Committed(versions) = &verdict
                     && versions.len() > 3
                 {
-                    self.0.drop_all().await?;
+                    self.0.remove_all().await?;
                 }
                 return Ok(verdict);
             }
@@ -136,8 +137,13 @@ impl Store for Broken {
         self.0.commit(&changes).await
     }
 
-    async fn overdue(&self, before: u64, limit: u32) -> Result<Vec<String>, Error> {
-        self.0.overdue(before, limit).await
+    async fn overdue(
+        &self,
+        collections: &[&str],
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<String>, Error> {
+        self.0.overdue(collections, before, limit).await
     }
 }
 
@@ -147,15 +153,19 @@ impl Database for Broken {
         self.0.create(collection).await
     }
 
-    async fn drop(&self, collection: &str) -> Result<(), Error> {
+    async fn remove(&self, collection: &str) -> Result<(), Error> {
         match self.1 {
             Fault::KeepsCollections => Ok(()),
-            _ => self.0.drop(collection).await,
+            _ => self.0.remove(collection).await,
         }
     }
 
-    async fn drop_all(&self) -> Result<(), Error> {
-        self.0.drop_all().await
+    async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error> {
+        self.0.smallest(collection, field).await
+    }
+
+    async fn remove_all(&self) -> Result<(), Error> {
+        self.0.remove_all().await
     }
 
     async fn count(&self, collection: &str) -> Result<u64, Error> {

@@ -43,16 +43,27 @@ pub struct Capabilities {
     /// keep the value of every number that a 64-bit integer or a double holds, and which of the
     /// two it is.
     pub exact_numbers: bool,
+    /// Keys are told apart byte by byte. Without it, keys that Unicode's collation takes for the
+    /// same letters, in another case or form, may count as one.
+    pub exact_keys: bool,
 }
 
 impl Capabilities {
     /// A store that can do everything.
-    pub const ALL: Capabilities = Capabilities { transactions: true, exact_numbers: true };
+    pub const ALL: Capabilities =
+        Capabilities { transactions: true, exact_numbers: true, exact_keys: true };
 
     /// With or without transactions.
     #[must_use]
     pub const fn transactions(mut self, has: bool) -> Self {
         self.transactions = has;
+        self
+    }
+
+    /// With or without telling keys apart byte by byte.
+    #[must_use]
+    pub const fn exact_keys(mut self, has: bool) -> Self {
+        self.exact_keys = has;
         self
     }
 
@@ -98,7 +109,7 @@ pub async fn failures<S: Store + Database>(
             if let Err(error) = check.await {
                 let reason = reason(error.into_panic().as_ref());
                 failures.push(Failure { check: stringify!($check), reason });
-            } else if let Err(error) = store.drop_all().await {
+            } else if let Err(error) = store.remove_all().await {
                 let reason = format!("the store could not be emptied: {error}");
                 failures.push(Failure { check: stringify!($check), reason });
             }
@@ -165,6 +176,7 @@ pub async fn failures<S: Store + Database>(
             dropping_one_collection_leaves_the_others
             dropping_everything_takes_other_collections_too
             records_are_counted
+            the_smallest_integer_of_a_field_is_found
             the_size_of_data_grows_with_documents
             the_statistics_are_a_json_object
             odd_names_of_collections_are_refused

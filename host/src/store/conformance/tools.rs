@@ -98,13 +98,21 @@ pub(super) async fn refused<S: Store + ?Sized>(store: &S, what: &str, changes: &
     assert!(matches!(verdict, Err(Error::Other(_))), "{what} should be refused: {verdict:?}");
 }
 
+/// The collections that the checks use.
+pub(super) const ALL: [&str; 5] = ["users", "blocked", "limit", "guesses", "later_2"];
+
+/// All records of a key.
+pub(super) async fn load<S: Store + ?Sized>(store: &S, key: &str) -> Vec<Entry> {
+    store.load(&ALL, key).await.expect("the store answers")
+}
+
 /// The record in a collection, if there is one.
 pub(super) async fn entry<S: Store + ?Sized>(
     store: &S,
     collection: &str,
     key: &str,
 ) -> Option<Entry> {
-    let entries = store.load(key).await.expect("the store answers");
+    let entries = load(store, key).await;
     let mut found = entries.into_iter().filter(|entry| entry.collection == collection);
     let first = found.next();
     assert!(found.next().is_none(), "two records of one key in {collection}");

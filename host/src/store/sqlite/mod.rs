@@ -88,11 +88,15 @@ impl SqliteStore {
     }
 }
 
+fn owned(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
 #[async_trait]
 impl Store for SqliteStore {
-    async fn load(&self, key: &str) -> Result<Vec<Entry>, Error> {
-        let key = key.to_owned();
-        self.workers.read(move |session| read::load(session, &key)).await
+    async fn load(&self, collections: &[&str], key: &str) -> Result<Vec<Entry>, Error> {
+        let (collections, key) = (owned(collections), key.to_owned());
+        self.workers.read(move |session| read::load(session, &collections, &key)).await
     }
 
     async fn commit(&self, changes: &[Change]) -> Result<Verdict, Error> {
@@ -105,8 +109,14 @@ impl Store for SqliteStore {
         self.workers.write(Write::Commit(changes)).await
     }
 
-    async fn overdue(&self, before: u64, limit: u32) -> Result<Vec<String>, Error> {
-        self.workers.read(move |session| read::overdue(session, before, limit)).await
+    async fn overdue(
+        &self,
+        collections: &[&str],
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<String>, Error> {
+        let collections = owned(collections);
+        self.workers.read(move |s| read::overdue(s, &collections, before, limit)).await
     }
 }
 
@@ -117,12 +127,12 @@ impl Database for SqliteStore {
         self.workers.write(Write::Create(collection.to_owned())).await.map(|_| ())
     }
 
-    async fn drop(&self, collection: &str) -> Result<(), Error> {
+    async fn remove(&self, collection: &str) -> Result<(), Error> {
         check_collection(collection)?;
         self.workers.write(Write::Drop(collection.to_owned())).await.map(|_| ())
     }
 
-    async fn drop_all(&self) -> Result<(), Error> {
+    async fn remove_all(&self) -> Result<(), Error> {
         self.workers.write(Write::DropAll).await.map(|_| ())
     }
 
@@ -130,6 +140,13 @@ impl Database for SqliteStore {
         check_collection(collection)?;
         let collection = collection.to_owned();
         self.workers.read(move |session| read::count(session, &collection)).await
+    }
+
+    /// Reads the whole collection.
+    async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error> {
+        check_collection(collection)?;
+        let (collection, field) = (collection.to_owned(), field.to_owned());
+        self.workers.read(move |session| read::smallest(session, &collection, &field)).await
     }
 
     /// Reads the whole file: the sizes are summed up, not kept.

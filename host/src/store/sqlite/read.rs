@@ -8,10 +8,14 @@ use super::failure::Failure;
 use super::session::Session;
 use crate::store::{Entry, Sizes};
 
-/// All records of a key.
-pub(super) fn load(session: &Session, key: &str) -> Result<Vec<Entry>, Failure> {
+/// The records of a key in these collections.
+pub(super) fn load(
+    session: &Session,
+    collections: &[String],
+    key: &str,
+) -> Result<Vec<Entry>, Failure> {
     let mut entries = Vec::new();
-    for collection in names(session)? {
+    for collection in present(session, collections)? {
         if let Some((version, document)) = session.record(&collection, key)? {
             entries.push(Entry { collection, version, document });
         }
@@ -20,9 +24,14 @@ pub(super) fn load(session: &Session, key: &str) -> Result<Vec<Entry>, Failure> 
 }
 
 /// Keys with a record that is due before `before`, the longest overdue first.
-pub(super) fn overdue(session: &Session, before: u64, limit: u32) -> Result<Vec<String>, Failure> {
+pub(super) fn overdue(
+    session: &Session,
+    collections: &[String],
+    before: u64,
+    limit: u32,
+) -> Result<Vec<String>, Failure> {
     let mut due: BTreeMap<String, i64> = BTreeMap::new();
-    for collection in names(session)? {
+    for collection in present(session, collections)? {
         // The first of each collection are enough: a key that is among the first of all is among
         // the first of the collection in which it is longest overdue.
         let sql = format!(
@@ -52,6 +61,23 @@ pub(super) fn count(session: &Session, collection: &str) -> Result<u64, Failure>
         return Ok(0);
     }
     number(session, &format!("SELECT count(*) FROM \"{collection}\""))
+}
+
+/// The smallest integer in a field of the records of a collection.
+pub(super) fn smallest(
+    session: &Session,
+    collection: &str,
+    field: &str,
+) -> Result<Option<i64>, Failure> {
+    if !session.with_collections(|have| have.has(collection))? {
+        return Ok(None);
+    }
+    // The name is a parameter, so that it means nothing to SQL; nor does it to a path, in quotes.
+    let sql = format!(
+        "SELECT min(value) FROM \"{collection}\", json_each(\"{collection}\".document) \
+         WHERE json_each.key = ?1 AND json_each.type = 'integer'"
+    );
+    Ok(session.db.query_row(&sql, [field], |row| row.get(0))?)
 }
 
 /// How large the records are, and the pages of the file that belong to tables and to indexes.
@@ -97,6 +123,11 @@ pub(super) fn raw_stats(session: &Session) -> Result<String, Failure> {
         "collections": collections,
     });
     Ok(stats.to_string())
+}
+
+/// Those of these collections that are there.
+fn present(session: &Session, asked: &[String]) -> Result<Vec<String>, Failure> {
+    session.with_collections(|have| asked.iter().filter(|name| have.has(name)).cloned().collect())
 }
 
 fn names(session: &Session) -> Result<Vec<String>, Failure> {

@@ -83,7 +83,7 @@ async fn a_store_opened_again_has_kept_everything() {
             let found = numbers(&store, &format!("{n}")).await;
             assert_eq!(found, [("users".to_owned(), String::clone(version), n as u64)]);
         }
-        assert_eq!(store.overdue(100, 100).await.unwrap().len(), versions.len());
+        assert_eq!(store.overdue(&["users"], 100, 100).await.unwrap().len(), versions.len());
         versions.extend(commit(&store, &[put("users", &format!("{round}"), None, round)]).await);
     }
 }
@@ -125,10 +125,10 @@ async fn a_table_of_another_shape_is_left_alone() {
     let file = folder.path().join("s.db");
     let store = open(&file);
     other(&file).execute_batch("CREATE TABLE notes (a); INSERT INTO notes VALUES (1)").unwrap();
-    assert!(store.load("k").await.unwrap().is_empty());
+    assert!(store.load(&["users"], "k").await.unwrap().is_empty());
     let written = store.commit(&[put("notes", "k", None, 1)]).await;
     assert!(matches!(written, Err(crate::store::Error::Damaged(_))), "{written:?}");
-    crate::store::Database::drop_all(&store).await.unwrap();
+    crate::store::Database::remove_all(&store).await.unwrap();
     let left: i64 = other(&file).query_row("SELECT a FROM notes", [], |row| row.get(0)).unwrap();
     assert_eq!(left, 1);
 }

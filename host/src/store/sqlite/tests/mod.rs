@@ -39,7 +39,7 @@ async fn commit(store: &SqliteStore, changes: &[Change]) -> Vec<String> {
 
 /// The versions and the fields `n` of a key by collection.
 async fn numbers(store: &SqliteStore, key: &str) -> Vec<(String, String, u64)> {
-    let entries = store.load(key).await.expect("the store answers");
+    let entries = store.load(&["users"], key).await.expect("the store answers");
     let read = |document: &str| -> serde_json::Value { serde_json::from_str(document).unwrap() };
     let number = |document: &str| read(document)["n"].as_u64().unwrap();
     entries.into_iter().map(|e| (e.collection, e.version, number(&e.document))).collect()
@@ -103,13 +103,13 @@ async fn two_stores_on_one_file_see_each_other() {
     // Collections that the other one drops and makes, too.
     use crate::store::Database;
     for round in 0..5 {
-        two.drop("users").await.unwrap();
+        two.remove("users").await.unwrap();
         assert!(numbers(&one, "k").await.is_empty());
         commit(&two, &[put(&format!("later_{round}"), "k", None, 5)]).await;
         assert_eq!(numbers(&one, "k").await.len(), 1);
         commit(&one, &[put("users", "k", None, 4)]).await;
         assert_eq!(numbers(&two, "k").await.len(), 2);
-        one.drop_all().await.unwrap();
+        one.remove_all().await.unwrap();
         assert!(numbers(&two, "k").await.is_empty());
     }
 }

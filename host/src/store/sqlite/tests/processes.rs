@@ -112,6 +112,6 @@ async fn a_killed_process_leaves_what_it_was_acknowledged_and_nothing_half_done(
         for n in 0..=last {
             assert_eq!(numbers(&store, &format!("{n}")).await.len(), 1, "{n} of {last} is gone");
         }
-        crate::store::Database::drop_all(&store).await.unwrap();
+        crate::store::Database::remove_all(&store).await.unwrap();
     }
 }

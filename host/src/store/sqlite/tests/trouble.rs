@@ -178,7 +178,7 @@ async fn a_damaged_file_is_unavailable_and_tells_no_data() {
     raw.write_all(&vec![0x5a; usize::try_from(size - 4096).unwrap()]).unwrap();
     drop(raw);
     let store = open(&file);
-    let read = unavailable(store.load("hunter2-1").await);
+    let read = unavailable(store.load(&["users"], "hunter2-1").await);
     let written = unavailable(store.commit(&[put("users", "k", None, 1)]).await);
     for text in [read, written] {
         assert!(text.contains("damaged") && !text.contains("hunter2"), "{text}");
@@ -196,11 +196,11 @@ async fn nothing_is_written_into_a_file_that_was_removed() {
         fs::remove_file(folder.path().join(name)).unwrap();
     }
     unavailable(store.commit(&[put("users", "l", None, 1)]).await);
-    unavailable(store.load("k").await);
+    unavailable(store.load(&["users"], "k").await);
     assert!(!file.exists(), "and none is made silently");
     // Nor is another file taken for the store, an empty one included.
     fs::write(&file, "").unwrap();
-    unavailable(store.load("k").await);
+    unavailable(store.load(&["users"], "k").await);
     other(&file).execute_batch("CREATE TABLE a (b)").unwrap();
     let text = unavailable(store.commit(&[put("users", "l", None, 1)]).await);
     assert!(text.contains("some other program"), "{text}");
