@@ -46,15 +46,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bson::{Bson, Document, doc};
+use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
+use mongodb::action::Action;
+use mongodb::options::Collation;
 use mongodb::{Client, Collection};
 
 use super::rules::{check_changes, check_collection};
 use super::{COLLECTIONS, Change, Database, Entry, Error, MAIL, Sizes, Store, Verdict};
 use crate::error::SetupError;
 use connect::Deployment;
-use failure::within;
+use failure::{Trouble, within};
 use indexes::Indexes;
 
 mod connect;
@@ -142,8 +144,27 @@ impl MongoStore {
         &self.inner.client
     }
 
-    fn collection(&self, name: &str) -> Collection<Document> {
+    /// Documents go and come as bytes: serde's way into the driver's types takes an object such as
+    /// `{"$date": …}` for what extended JSON means by it, and here it is an object with an odd name.
+    fn collection(&self, name: &str) -> Collection<RawDocumentBuf> {
         self.inner.database.collection(name)
+    }
+
+    /// All that a pipeline gives; with `collation`, in that order of letters.
+    async fn aggregate(
+        &self,
+        collection: &str,
+        pipeline: Vec<Document>,
+        collation: Option<Collation>,
+    ) -> Result<Vec<Document>, Trouble> {
+        let found: Vec<RawDocumentBuf> = within(self.patience(), async {
+            let collection = self.collection(collection);
+            let aggregate = collection.aggregate(pipeline).with_type::<RawDocumentBuf>();
+            let aggregate = aggregate.optional(collation, |it, collation| it.collation(collation));
+            aggregate.await?.try_collect().await
+        })
+        .await?;
+        found.iter().map(literal).collect()
     }
 
     /// How long one operation may take.
@@ -225,14 +246,11 @@ impl Database for MongoStore {
     async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error> {
         check_collection(collection)?;
         check_collection(field)?;
-        let pipeline = [
+        let pipeline = vec![
             doc! { "$match": { field: { "$type": ["int", "long"] } } },
             doc! { "$group": { "_id": null, "least": { "$min": format!("${field}") } } },
         ];
-        let found: Vec<Document> = within(self.patience(), async {
-            self.collection(collection).aggregate(pipeline).await?.try_collect().await
-        })
-        .await?;
+        let found = self.aggregate(collection, pipeline, None).await?;
         Ok(found.first().and_then(|it| it.get("least")).and_then(integer))
     }
 
@@ -252,6 +270,11 @@ impl Database for MongoStore {
         convert::to_json(&stats, &["$clusterTime", "operationTime", "ok"])
             .map_err(|error| Error::Other(format!("the statistics are not JSON: {error}")))
     }
+}
+
+/// A document as it stands in its bytes.
+fn literal(raw: &RawDocumentBuf) -> Result<Document, Trouble> {
+    Document::try_from(raw).map_err(|error| Trouble::from(mongodb::error::Error::from(error)))
 }
 
 /// A whole number, whatever the server has sent it as.
