@@ -43,7 +43,7 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use bson::{Bson, Document, RawDocumentBuf, doc};
@@ -130,6 +130,16 @@ impl MongoStore {
         problems
     }
 
+    /// What the server's clock says.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it does not answer.
+    pub async fn clock(&self) -> Result<SystemTime, Error> {
+        let hello = self.run(doc! { "hello": 1 }).await?;
+        let time = hello.get_datetime("localTime").map(|time| time.to_system_time());
+        time.map_err(|_| Error::Other("the server tells no time".into()))
+    }
+
     /// Whether commits of several changes are all or nothing.
     #[must_use]
     pub fn has_transactions(&self) -> bool {
@@ -184,7 +194,7 @@ fn check_database(name: &str) -> Result<(), SetupError> {
     match name.is_empty() || name.len() > 63 || name.contains(odd) {
         false => Ok(()),
         true => Err(SetupError::Settings(
-            "db_name: is no name of a database: 1 to 63 bytes, no white space and none of \
+            "is no name of a database: 1 to 63 bytes, no white space and none of \
              / \\ . \" $ * < > : | ?"
                 .into(),
         )),
