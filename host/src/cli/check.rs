@@ -11,6 +11,8 @@ use super::options::Common;
 use super::{FAILED, print};
 use crate::component::{Limits, Runtime};
 use crate::functions;
+use crate::mail::smtp::SmtpTransport;
+use crate::mail::transport::Transport;
 use crate::settings::Settings;
 use crate::store::{COLLECTIONS, Database, MAIL};
 use crate::tenant::{Tenant, database};
@@ -130,9 +132,14 @@ async fn mail(common: &Common, settings: &Settings, report: &mut Report) -> anyh
         let how = format!("no `mail_info` is set: it is written to {}", folder.display());
         return report.note("mail", &how);
     };
-    let server = format!("{}:{}", account.server, account.port);
-    let _ = server;
-    Ok(())
+    let transport = match SmtpTransport::new(account, settings.host.certs.as_deref()) {
+        Ok(transport) => transport,
+        Err(error) => return report.wrong("mail", &error.to_string()),
+    };
+    match transport.check().await {
+        Ok(()) => report.right("mail", &format!("{} takes the log-in", account.server)),
+        Err(failure) => report.wrong("mail", &failure.to_string()),
+    }
 }
 
 async fn indexes(
