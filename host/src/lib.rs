@@ -43,7 +43,7 @@
 //!
 //! # Features
 //!
-//! `sqlite` (the embedded store), `outbox` (mail as files), `smtp` (mail over SMTP) and `cli` (the
+//! `sqlite` (the embedded store), `mongodb`, `outbox` (mail as files), `smtp` (mail over SMTP) and `cli` (the
 //! program) are on by default; `conformance` is the suite that every store must pass.
 
 #[cfg(feature = "cli")]
