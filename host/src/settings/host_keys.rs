@@ -81,12 +81,13 @@ impl Default for Connection {
 
 /// Refuse what is understood but not built in. Ignoring it would put the users of a shared
 /// database into a local file, or a code that somebody waits for into a folder.
-///
-/// The only place that knows: with a store or mailer of that kind, its line goes.
 fn refuse_what_is_not_built_in(taker: &Taker<'_>) -> Result<(), SetupError> {
-    for (key, what) in [("mongo_uri", "MongoDB"), ("mail_info.server", "SMTP")] {
-        if let Some(origin) = taker.origin(key) {
-            let problem = format!("needs support for {what}, which this build does not have yet");
+    for (key, what, built_in) in [
+        ("mongo_uri", "MongoDB", cfg!(feature = "mongodb")),
+        ("mail_info.server", "SMTP", cfg!(feature = "smtp")),
+    ] {
+        if let Some(origin) = taker.origin(key).filter(|_| !built_in) {
+            let problem = format!("needs support for {what}, which this build was made without");
             let key = key.split('.').next().unwrap_or(key);
             return Err(wrong(taker.tenant, key, &problem, origin));
         }

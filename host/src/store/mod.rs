@@ -7,6 +7,7 @@
 //!
 //! - [`memory`]: in this process, for tests and as the shortest whole example of a store;
 //! - [`sqlite`]: one file, any number of processes;
+//! - [`mongo`]: a MongoDB deployment, any number of hosts;
 //! - [`document`]: applying edits to a document, for every store that keeps JSON;
 //! - [`rules`]: the names, sizes and versions of every store;
 //! - `conformance`: the suite that every store must pass (feature `conformance`).
@@ -17,6 +18,8 @@ use async_trait::async_trait;
 pub mod conformance;
 pub mod document;
 pub mod memory;
+#[cfg(feature = "mongodb")]
+pub mod mongo;
 pub mod rules;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -122,6 +122,8 @@ impl TenantBuilder {
     /// not answer.
     pub async fn build(self) -> Result<Tenant, SetupError> {
         let given = self;
+        #[cfg(feature = "mongodb")]
+        let given = super::database::fill(given).await?;
         #[cfg(all(feature = "sqlite", feature = "outbox"))]
         let given = super::data_dir::fill(given).await?;
         let Some(store) = given.store else {

@@ -13,6 +13,8 @@ use crate::settings::Settings;
 mod builder;
 #[cfg(all(feature = "sqlite", feature = "outbox"))]
 mod data_dir;
+#[cfg(feature = "mongodb")]
+mod database;
 
 pub use builder::TenantBuilder;
 

@@ -1,0 +1,266 @@
+//! A MongoDB deployment as the store: a single server, a replica set or a sharded cluster.
+//!
+//! Each collection of the component is a collection of the database, each record a document, found
+//! by its field `email`. Other programs may work on the same documents: what they write is kept, and
+//! noticed by every conditional write ([`record`]).
+//!
+//! | deployment | a commit of several changes |
+//! |---|---|
+//! | replica set, sharded cluster | one transaction: all or nothing |
+//! | single server | one document after the other ([`single`]); a failure in between is told |
+//!
+//! Writes are acknowledged by a majority and from the journal; reads come from the primary and see
+//! nothing that an election could take back. During an election calls wait, at most
+//! [`Options::timeout`], and fail then; the driver finds the new primary by itself. A reply that was
+//! lost on the way is settled by reading again.
+//!
+//! # Rooms
+//!
+//! `connect`, `indexes`: what is done at start; `read`: one round trip for all records of a key;
+//! `plan`: from changes to writes; `write`, `single`, `relocation`: carrying a plan out; `record`,
+//! `convert`: documents; [`migrate`]: addresses in another form; `failure`: errors in our words.
+//!
+//! # Sharding
+//!
+//! Shard `users`, `blocked`, `limit`, `guesses` and `mail` by `{ email: 1 }`, unique, after
+//! `portcullis migrate` has put all addresses into lower case. Every write names the address and goes
+//! to one shard; look-ups in any letter case ask an index on each.
+//!
+//! ```no_run
+//! use portcullis::store::mongo::{MongoStore, Options};
+//!
+//! # async fn program() -> Result<(), Box<dyn std::error::Error>> {
+//! let uri = "mongodb://localhost:27017/?replicaSet=rs0";
+//! let store = MongoStore::connect(uri, "accounts", &Options::default()).await?;
+//! let runtime = portcullis::Runtime::new(portcullis::Limits::default())?;
+//! let tenant = portcullis::Tenant::builder(&runtime)
+//!     .secret_key([0; 32]) // from a secure random source, and kept
+//!     .store(store.clone())
+//!     .database(store)
+//!     .build()
+//!     .await?;
+//! # Ok(()) }
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bson::{Bson, Document, doc};
+use futures_util::TryStreamExt;
+use mongodb::{Client, Collection};
+
+use super::rules::{check_changes, check_collection};
+use super::{COLLECTIONS, Change, Database, Entry, Error, MAIL, Sizes, Store, Verdict};
+use crate::error::SetupError;
+use connect::Deployment;
+use failure::within;
+use indexes::Indexes;
+
+mod connect;
+mod convert;
+mod failure;
+mod indexes;
+pub mod migrate;
+mod plan;
+mod read;
+mod record;
+mod relocation;
+mod single;
+mod write;
+
+pub use connect::Options;
+
+/// Records in a MongoDB database. Cheap to clone; all clones share their connections, which close
+/// with the last of them.
+#[derive(Clone)]
+pub struct MongoStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Client,
+    database: mongodb::Database,
+    deployment: Deployment,
+    timeout: Duration,
+}
+
+/// Nothing of the connection string.
+impl std::fmt::Debug for MongoStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MongoStore")
+            .field("database", &self.inner.database.name())
+            .field("deployment", &self.inner.deployment)
+            .finish_non_exhaustive()
+    }
+}
+
+impl MongoStore {
+    /// Connects, and makes the indexes.
+    ///
+    /// Where an index cannot be made because the database has several records of one address, the
+    /// store is opened all the same, with an error in the log that names them: whoever is not
+    /// concerned can still sign in, but nobody can be registered. [`MongoStore::check`] tells the
+    /// same.
+    ///
+    /// # Errors
+    /// [`SetupError::Settings`] for a connection string or a database name that is none;
+    /// [`SetupError::Store`] when no server answered, or the log-in was refused, in as many attempts
+    /// as the options say.
+    pub async fn connect(uri: &str, database: &str, options: &Options) -> Result<Self, SetupError> {
+        check_database(database)?;
+        let (client, database, deployment) =
+            connect::connect(uri, database, options).await.map_err(SetupError::Store)?;
+        let timeout = options.timeout;
+        let store = Self { inner: Arc::new(Inner { client, database, deployment, timeout }) };
+        for problem in store.check().await {
+            tracing::error!("{problem}");
+        }
+        Ok(store)
+    }
+
+    /// Makes the indexes that are missing, and gives what is wrong with those that cannot be made.
+    pub async fn check(&self) -> Vec<Error> {
+        let mut problems = Vec::new();
+        for collection in COLLECTIONS.iter().chain(&[MAIL]) {
+            problems.extend(self.indexes().make(self, collection).await.err());
+        }
+        problems
+    }
+
+    /// Whether commits of several changes are all or nothing.
+    #[must_use]
+    pub fn has_transactions(&self) -> bool {
+        self.inner.deployment.transactions
+    }
+
+    fn indexes(&self) -> Indexes {
+        Indexes { sharded: self.inner.deployment.sharded }
+    }
+
+    fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    fn collection(&self, name: &str) -> Collection<Document> {
+        self.inner.database.collection(name)
+    }
+
+    /// How long one operation may take.
+    fn patience(&self) -> Duration {
+        self.inner.timeout
+    }
+
+    async fn run(&self, command: Document) -> Result<Document, Error> {
+        let answer = async { self.inner.database.run_command(command).await };
+        Ok(within(self.patience(), answer).await?)
+    }
+}
+
+/// The names that every server and every operating system takes.
+fn check_database(name: &str) -> Result<(), SetupError> {
+    let odd = |c: char| c.is_control() || c.is_whitespace() || r#"/\."$*<>:|?"#.contains(c);
+    match name.is_empty() || name.len() > 63 || name.contains(odd) {
+        false => Ok(()),
+        true => Err(SetupError::Settings(
+            "db_name: is no name of a database: 1 to 63 bytes, no white space and none of \
+             / \\ . \" $ * < > : | ?"
+                .into(),
+        )),
+    }
+}
+
+#[async_trait]
+impl Store for MongoStore {
+    async fn load(&self, collections: &[&str], key: &str) -> Result<Vec<Entry>, Error> {
+        let mut found = read::find(self, collections, &[key]).await?;
+        if !self.has_transactions() && relocation::repair(self, &read::folded(key), &found).await? {
+            found = read::find(self, collections, &[key]).await?;
+        }
+        let mut entries = Vec::new();
+        for (collection, record) in found.iter() {
+            entries.extend(record.entry(collection)?);
+        }
+        Ok(entries)
+    }
+
+    async fn commit(&self, changes: &[Change]) -> Result<Verdict, Error> {
+        check_changes(changes)?;
+        write::commit(self, changes).await
+    }
+
+    async fn overdue(
+        &self,
+        collections: &[&str],
+        before: u64,
+        limit: u32,
+    ) -> Result<Vec<String>, Error> {
+        read::overdue(self, collections, before, limit).await
+    }
+}
+
+#[async_trait]
+impl Database for MongoStore {
+    async fn create(&self, collection: &str) -> Result<(), Error> {
+        check_collection(collection)?;
+        self.indexes().make(self, collection).await
+    }
+
+    async fn remove(&self, collection: &str) -> Result<(), Error> {
+        check_collection(collection)?;
+        Ok(within(self.patience(), async { self.collection(collection).drop().await }).await?)
+    }
+
+    /// Drops the whole database, collections of other programs in it included.
+    async fn remove_all(&self) -> Result<(), Error> {
+        Ok(within(self.patience(), async { self.inner.database.drop().await }).await?)
+    }
+
+    async fn count(&self, collection: &str) -> Result<u64, Error> {
+        check_collection(collection)?;
+        let count = async { self.collection(collection).count_documents(doc! {}).await };
+        Ok(within(self.patience(), count).await?)
+    }
+
+    async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error> {
+        check_collection(collection)?;
+        check_collection(field)?;
+        let pipeline = [
+            doc! { "$match": { field: { "$type": ["int", "long"] } } },
+            doc! { "$group": { "_id": null, "least": { "$min": format!("${field}") } } },
+        ];
+        let found: Vec<Document> = within(self.patience(), async {
+            self.collection(collection).aggregate(pipeline).await?.try_collect().await
+        })
+        .await?;
+        Ok(found.first().and_then(|it| it.get("least")).and_then(integer))
+    }
+
+    async fn size(&self) -> Result<Sizes, Error> {
+        let stats = self.run(doc! { "dbStats": 1 }).await?;
+        let size = |name| {
+            let size = stats.get(name).and_then(integer).unwrap_or(0);
+            u64::try_from(size).unwrap_or(0)
+        };
+        Ok(Sizes { data: size("dataSize"), storage: size("storageSize"), index: size("indexSize") })
+    }
+
+    /// The server's `dbStats`.
+    async fn raw_stats(&self) -> Result<String, Error> {
+        let stats = self.run(doc! { "dbStats": 1 }).await?;
+        // What the answer says of the cluster's clock is not of the database.
+        convert::to_json(&stats, &["$clusterTime", "operationTime", "ok"])
+            .map_err(|error| Error::Other(format!("the statistics are not JSON: {error}")))
+    }
+}
+
+/// A whole number, whatever the server has sent it as.
+fn integer(value: &Bson) -> Option<i64> {
+    match value {
+        Bson::Int32(value) => Some(i64::from(*value)),
+        Bson::Int64(value) => Some(*value),
+        // Sizes are doubles on older servers, and far below 2^53.
+        Bson::Double(value) if value.is_finite() => Some(*value as i64),
+        _ => None,
+    }
+}

@@ -1,0 +1,118 @@
+//! Committing on a single server, which has no transactions: one document after the other, in the
+//! order of the changes.
+//!
+//! Conditions were looked at before the first write, and each write repeats its own. Where one fails
+//! because somebody else was faster, what was written before is taken back, in reverse order, and
+//! the commit is decided again; where it fails because the server does not answer, the error says
+//! how far it went.
+//!
+//! In between, others see what is there so far. One thing they must not see is a blocked user
+//! without his block. So when a user moves to another address, his other records are copied there
+//! first, then he moves, with a note from where, and then the old records go
+//! ([`relocation`]). Whoever blocks a user looks afterwards where that user is, and follows.
+
+use bson::Document;
+
+use super::failure::Trouble;
+use super::plan::{Plan, Step};
+use super::record::{ID, without_notes};
+use super::write::{Attempt, execute, once};
+use super::{MongoStore, relocation};
+use crate::store::{Error, Partial};
+
+pub(super) async fn carry_out(store: &MongoStore, plan: &Plan) -> Attempt {
+    let writes: Vec<&(usize, Step)> = plan.writes().collect();
+    let attempt = match (&plan.relocated, writes.as_slice()) {
+        (Some(moved), _) => relocation::carry_out(store, plan, moved).await,
+        (None, [(_, step)]) => once(store, step).await,
+        (None, steps) => in_order(store, steps.iter().copied()).await,
+    };
+    if matches!(attempt, Attempt::Made)
+        && let Err(trouble) = relocation::follow(store, plan).await
+    {
+        return Attempt::Failed(partial(writes.len(), &trouble));
+    }
+    attempt
+}
+
+/// The steps one by one.
+pub(super) async fn in_order(
+    store: &MongoStore,
+    steps: impl Iterator<Item = &(usize, Step)>,
+) -> Attempt {
+    let mut made: Vec<&Step> = Vec::new();
+    for (change, step) in steps {
+        let attempt = match once(store, step).await {
+            Attempt::Unknown(trouble) if !made.is_empty() => settle(store, step, trouble).await,
+            attempt => attempt,
+        };
+        match attempt {
+            Attempt::Made => made.push(step),
+            other if made.is_empty() => return other,
+            Attempt::Raced => {
+                return match take_back(store, &made).await {
+                    Ok(()) => Attempt::Raced,
+                    Err(trouble) => Attempt::Failed(partial(*change, &trouble)),
+                };
+            }
+            Attempt::Unmade(trouble) | Attempt::Unknown(trouble) => {
+                return Attempt::Failed(partial(*change, &trouble));
+            }
+            Attempt::Failed(error) => {
+                // Refused for good, and the server is there: nothing need stay half done.
+                return match take_back(store, &made).await {
+                    Ok(()) => Attempt::Failed(error),
+                    Err(trouble) => Attempt::Failed(partial(*change, &trouble)),
+                };
+            }
+        }
+    }
+    Attempt::Made
+}
+
+/// Whether a write whose answer was lost was made, by reading again.
+async fn settle(store: &MongoStore, step: &Step, trouble: Trouble) -> Attempt {
+    let (id, wanted) = match step {
+        Step::Insert { document, .. } => (document.get(ID), Some(document)),
+        Step::Replace { after, .. } => (after.get(ID), Some(after)),
+        Step::Delete { before, .. } => (before.get(ID), None),
+        Step::Hold { .. } | Step::HoldAbsent { .. } => return Attempt::Made,
+    };
+    let Some(id) = id.cloned() else { return Attempt::Unknown(trouble) };
+    match relocation::by_id(store, step.collection(), &id).await {
+        Ok(found) if found.as_ref().map(without_notes) == wanted.map(without_notes) => {
+            Attempt::Made
+        }
+        Ok(_) => Attempt::Unmade(trouble),
+        Err(_) => Attempt::Unknown(trouble),
+    }
+}
+
+/// Takes back what was written, in reverse order, as long as nobody has built on it.
+async fn take_back(store: &MongoStore, made: &[&Step]) -> Result<(), Trouble> {
+    for step in made.iter().rev() {
+        let collection = step.collection().to_owned();
+        let reverse = match step {
+            Step::Insert { document, .. } => Step::Delete { collection, before: document.clone() },
+            Step::Replace { before, after, .. } => {
+                Step::Replace { collection, before: after.clone(), after: before.clone() }
+            }
+            Step::Delete { before, .. } => Step::Insert { collection, document: before.clone() },
+            Step::Hold { .. } | Step::HoldAbsent { .. } => continue,
+        };
+        if !execute(store, &reverse, None).await? {
+            return Err(Trouble::Overtaken);
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn partial(applied: usize, trouble: &Trouble) -> Error {
+    let reason = format!("{}; a single MongoDB server has no transactions", trouble.text());
+    Error::Partial(Partial { applied: u32::try_from(applied).unwrap_or(u32::MAX), reason })
+}
+
+/// The address of a document.
+pub(super) fn email(document: &Document) -> &str {
+    document.get_str("email").unwrap_or_default()
+}
