@@ -5,6 +5,7 @@
 //! - `open`: from settings to a tenant that can be called;
 //! - `call`, `prompt`: one call, and what it asks for on a terminal;
 //! - `batch`, `lines`: calls from standard input, line by line;
+//! - `check`, `migrate`: whether a configuration works, and a database of other programs;
 //! - `print`: lists, completions, the component, and writing to standard output at all.
 
 use std::io::{self, IsTerminal, Write};
@@ -16,7 +17,9 @@ use tracing_subscriber::filter::LevelFilter;
 
 mod batch;
 mod call;
+mod check;
 mod lines;
+mod migrate;
 mod open;
 mod options;
 mod print;
@@ -49,6 +52,8 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
     match &options.command {
         Command::Call(call) => return call::run(&options.common, call),
         Command::Batch => batch::run(&options.common)?,
+        Command::Check => return check::run(&options.common),
+        Command::Migrate(migrate) => return migrate::run(&options.common, migrate),
         Command::Functions { json: false } => print::functions()?,
         Command::Functions { json: true } => print::functions_as_json()?,
         Command::Component { output } => print::component(output.as_deref())?,

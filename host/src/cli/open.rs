@@ -8,7 +8,8 @@ use tokio::runtime::{Builder, Runtime as Tokio};
 
 use super::options::Common;
 use crate::component::{Limits, Runtime};
-use crate::settings::{Config, environment};
+use crate::error::SetupError;
+use crate::settings::{Config, Settings, environment};
 use crate::tenant::Tenant;
 
 /// How many overdue keys one pass looks at.
@@ -26,9 +27,7 @@ pub(super) struct Program {
 impl Program {
     /// Read the settings and set up the tenant they describe.
     pub(super) fn open(common: &Common) -> anyhow::Result<Self> {
-        let variables = environment()?;
-        let config = Config::load(common.config.as_deref(), variables.into_iter())?;
-        let settings = config.tenant(&common.tenant)?;
+        let settings = load_settings(common)?;
         let tokio = Builder::new_multi_thread().enable_all().build().context("threads")?;
         let tenant = tokio.block_on(async {
             let runtime = Runtime::new(Limits::default())?;
@@ -65,6 +64,12 @@ impl Program {
     pub(super) fn close(self) {
         self.tokio.block_on(self.tenant.close());
     }
+}
+
+/// The settings of the tenant that is meant.
+pub(super) fn load_settings(common: &Common) -> Result<Settings, SetupError> {
+    let variables = environment()?;
+    Config::load(common.config.as_deref(), variables.into_iter())?.tenant(&common.tenant)
 }
 
 fn outbox(data: &Path) -> PathBuf {

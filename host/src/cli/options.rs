@@ -55,6 +55,19 @@ pub(super) enum Command {
     /// prints nothing), or {"error": TEXT, "kind": KIND} with the kind usage, storage, settings,
     /// overloaded, component or other, and retry_after in seconds with overloaded.
     Batch,
+    /// Try the configuration: the settings, the store with its indexes, the log-in of the mail
+    /// account, the clock.
+    ///
+    /// Prints one line for each: `ok`, `note`, or `WRONG` with what to do, and exits with 2 when
+    /// something is wrong.
+    Check,
+    /// Put the addresses of a MongoDB database that other programs wrote into lower case.
+    ///
+    /// Such addresses are found in any case; this makes look-ups faster, and a database fit for
+    /// sharding. Prints each address that is changed and each that cannot be, because several records
+    /// have it; these are left alone, and the exit code is 1 then. May run beside everything else, be
+    /// stopped, and be run again.
+    Migrate(Migrate),
     /// List every function with its parameters and their defaults.
     Functions {
         /// As one JSON array, for programs.
@@ -73,6 +86,13 @@ pub(super) enum Command {
         /// Which shell.
         shell: Shell,
     },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Migrate {
+    /// Change nothing; say what would be changed.
+    #[arg(long)]
+    pub(super) dry_run: bool,
 }
 
 #[derive(Args, Debug)]

@@ -4,22 +4,37 @@ use std::sync::Arc;
 
 use super::TenantBuilder;
 use crate::error::SetupError;
+use crate::settings::Settings;
 use crate::store::mongo::{MongoStore, Options};
 
-/// Connect to the tenant's MongoDB deployment, if its settings name one and it was given no store.
-pub(super) async fn fill(mut tenant: TenantBuilder) -> Result<TenantBuilder, SetupError> {
-    let host = &tenant.settings.host;
-    let (None, Some(mongo)) = (&tenant.store, &host.mongo) else { return Ok(tenant) };
+/// Connect to the MongoDB deployment that the settings name; `None` when they name none.
+pub(crate) async fn connect(settings: &Settings) -> Result<Option<MongoStore>, SetupError> {
+    let host = &settings.host;
+    let Some(mongo) = &host.mongo else { return Ok(None) };
     let options = Options {
         attempts: host.connection.attempts,
         delay: host.connection.delay,
         timeout: host.connection.timeout,
         certs: host.certs.clone(),
     };
-    let store =
-        MongoStore::connect(&mongo.uri, &mongo.database, &options).await.map_err(|error| {
-            SetupError::Store(tenant.settings.complaint("mongo_uri", &told(&error)))
-        })?;
+    match MongoStore::connect(&mongo.uri, &mongo.database, &options).await {
+        Ok(store) => Ok(Some(store)),
+        Err(SetupError::Settings(problem)) => {
+            Err(SetupError::Settings(settings.complaint("db_name", &problem)))
+        }
+        Err(SetupError::Store(problem)) => {
+            Err(SetupError::Store(settings.complaint("mongo_uri", &problem)))
+        }
+        Err(other) => Err(other),
+    }
+}
+
+/// Connect to the tenant's MongoDB deployment, if its settings name one and it was given no store.
+pub(super) async fn fill(mut tenant: TenantBuilder) -> Result<TenantBuilder, SetupError> {
+    if tenant.store.is_some() {
+        return Ok(tenant);
+    }
+    let Some(store) = connect(&tenant.settings).await? else { return Ok(tenant) };
     let store = Arc::new(store);
     tenant.database.get_or_insert(store.clone());
     tenant.store = Some(store);
@@ -31,12 +46,4 @@ pub(super) async fn fill(mut tenant: TenantBuilder) -> Result<TenantBuilder, Set
         );
     }
     Ok(tenant)
-}
-
-/// The problem without the kind of error, which a complaint about a setting has already.
-fn told(error: &SetupError) -> String {
-    match error {
-        SetupError::Store(text) | SetupError::Settings(text) => text.clone(),
-        other => other.to_string(),
-    }
 }

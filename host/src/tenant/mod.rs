@@ -14,7 +14,7 @@ mod builder;
 #[cfg(all(feature = "sqlite", feature = "outbox"))]
 mod data_dir;
 #[cfg(feature = "mongodb")]
-mod database;
+pub(crate) mod database;
 
 pub use builder::TenantBuilder;
 

@@ -13,12 +13,11 @@
 use std::collections::BTreeSet;
 
 use bson::{Document, doc};
-use futures_util::TryStreamExt;
 use mongodb::IndexModel;
 use mongodb::options::IndexOptions;
 
 use super::MongoStore;
-use super::failure::{Trouble, within};
+use super::failure::within;
 use super::plan::{Plan, Step};
 use super::read::any_case;
 use super::record::META;
@@ -109,18 +108,15 @@ async fn duplicates(store: &MongoStore, collection: &str) -> Result<String, Erro
         "users" => doc! { "$toLower": "$email" },
         _ => doc! { "$concat": ["$email", ""] },
     };
-    let pipeline = [
+    let pipeline = vec![
         doc! { "$group": { "_id": key, "count": { "$sum": 1 } } },
         doc! { "$match": { "count": { "$gt": 1 } } },
         doc! { "$sort": { "_id": 1 } },
         doc! { "$limit": NAMED as i64 },
     ];
-    let found: Result<Vec<Document>, Trouble> = within(store.patience(), async {
-        store.collection(collection).aggregate(pipeline).await?.try_collect().await
-    })
-    .await;
+    let found = store.aggregate(collection, pipeline, None).await?;
     let names: Vec<String> =
-        found?.iter().filter_map(|it| it.get_str("_id").ok().map(str::to_owned)).collect();
+        found.iter().filter_map(|it| it.get_str("_id").ok().map(str::to_owned)).collect();
     Ok(format!(
         "the collection {collection} has several records for one address ({}{}), so its unique \
          index cannot be made and nobody can be registered; nothing was changed. `portcullis \

@@ -4,19 +4,25 @@
 //! Such records are found all the same, but only a database in the key form can be sharded by
 //! address, and is fast on any server.
 
+use std::time::Duration;
+
 use bson::{Bson, Document, doc};
 use futures_util::TryStreamExt;
 
-use super::MongoStore;
 use super::failure::within;
 use super::plan::Step;
 use super::read::folded;
 use super::record::{ID, edited};
+use super::relocation::by_id;
 use super::write::execute;
+use super::{MongoStore, literal};
 use crate::store::{Edit, Error};
 
 /// The collections whose addresses other programs write.
 const SHARED: [&str; 3] = ["users", "blocked", "limit"];
+
+/// How long the look at a whole collection may take.
+const WHOLE: Duration = Duration::from_secs(600);
 
 /// What there was to do.
 #[derive(Clone, Debug, Default)]
@@ -97,8 +103,9 @@ async fn spellings(
 ) -> Result<(), Error> {
     let filter = doc! { "email": { "$regex": "[A-Z]" } };
     let cursor = async { store.collection(collection).find(filter).await };
-    let mut cursor = within(store.patience(), cursor).await?;
-    while let Some(before) = within(store.patience(), cursor.try_next()).await? {
+    let mut cursor = within(WHOLE, cursor).await?;
+    while let Some(raw) = within(store.patience(), cursor.try_next()).await? {
+        let before = literal(&raw)?;
         let Ok(spelling) = before.get_str("email").map(str::to_owned) else { continue };
         let key = folded(&spelling);
         if migration.collisions.iter().any(|it| it.collection == collection && it.key == key) {
@@ -137,8 +144,7 @@ async fn put(
         if execute(store, &step, None).await? {
             return Ok(true);
         }
-        let again = async { store.collection(collection).find_one(doc! { ID: id }).await };
-        match within(store.patience(), again).await? {
+        match by_id(store, collection, &id).await? {
             // Gone, or in the key form by now.
             None => return Ok(true),
             Some(now) if now.get_str("email").is_ok_and(|email| email == key) => return Ok(true),

@@ -43,18 +43,20 @@
 //! ```
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use bson::{Bson, Document, doc};
+use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
+use mongodb::action::Action;
+use mongodb::options::Collation;
 use mongodb::{Client, Collection};
 
 use super::rules::{check_changes, check_collection};
 use super::{COLLECTIONS, Change, Database, Entry, Error, MAIL, Sizes, Store, Verdict};
 use crate::error::SetupError;
 use connect::Deployment;
-use failure::within;
+use failure::{Trouble, within};
 use indexes::Indexes;
 
 mod connect;
@@ -128,6 +130,16 @@ impl MongoStore {
         problems
     }
 
+    /// What the server's clock says.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when it does not answer.
+    pub async fn clock(&self) -> Result<SystemTime, Error> {
+        let hello = self.run(doc! { "hello": 1 }).await?;
+        let time = hello.get_datetime("localTime").map(|time| time.to_system_time());
+        time.map_err(|_| Error::Other("the server tells no time".into()))
+    }
+
     /// Whether commits of several changes are all or nothing.
     #[must_use]
     pub fn has_transactions(&self) -> bool {
@@ -142,8 +154,27 @@ impl MongoStore {
         &self.inner.client
     }
 
-    fn collection(&self, name: &str) -> Collection<Document> {
+    /// Documents go and come as bytes: serde's way into the driver's types takes an object such as
+    /// `{"$date": …}` for what extended JSON means by it, and here it is an object with an odd name.
+    fn collection(&self, name: &str) -> Collection<RawDocumentBuf> {
         self.inner.database.collection(name)
+    }
+
+    /// All that a pipeline gives; with `collation`, in that order of letters.
+    async fn aggregate(
+        &self,
+        collection: &str,
+        pipeline: Vec<Document>,
+        collation: Option<Collation>,
+    ) -> Result<Vec<Document>, Trouble> {
+        let found: Vec<RawDocumentBuf> = within(self.patience(), async {
+            let collection = self.collection(collection);
+            let aggregate = collection.aggregate(pipeline).with_type::<RawDocumentBuf>();
+            let aggregate = aggregate.optional(collation, |it, collation| it.collation(collation));
+            aggregate.await?.try_collect().await
+        })
+        .await?;
+        found.iter().map(literal).collect()
     }
 
     /// How long one operation may take.
@@ -163,7 +194,7 @@ fn check_database(name: &str) -> Result<(), SetupError> {
     match name.is_empty() || name.len() > 63 || name.contains(odd) {
         false => Ok(()),
         true => Err(SetupError::Settings(
-            "db_name: is no name of a database: 1 to 63 bytes, no white space and none of \
+            "is no name of a database: 1 to 63 bytes, no white space and none of \
              / \\ . \" $ * < > : | ?"
                 .into(),
         )),
@@ -225,14 +256,11 @@ impl Database for MongoStore {
     async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error> {
         check_collection(collection)?;
         check_collection(field)?;
-        let pipeline = [
+        let pipeline = vec![
             doc! { "$match": { field: { "$type": ["int", "long"] } } },
             doc! { "$group": { "_id": null, "least": { "$min": format!("${field}") } } },
         ];
-        let found: Vec<Document> = within(self.patience(), async {
-            self.collection(collection).aggregate(pipeline).await?.try_collect().await
-        })
-        .await?;
+        let found = self.aggregate(collection, pipeline, None).await?;
         Ok(found.first().and_then(|it| it.get("least")).and_then(integer))
     }
 
@@ -252,6 +280,11 @@ impl Database for MongoStore {
         convert::to_json(&stats, &["$clusterTime", "operationTime", "ok"])
             .map_err(|error| Error::Other(format!("the statistics are not JSON: {error}")))
     }
+}
+
+/// A document as it stands in its bytes.
+fn literal(raw: &RawDocumentBuf) -> Result<Document, Trouble> {
+    Document::try_from(raw).map_err(|error| Trouble::from(mongodb::error::Error::from(error)))
 }
 
 /// A whole number, whatever the server has sent it as.

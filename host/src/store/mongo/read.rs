@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use bson::{Bson, Document, doc};
-use futures_util::TryStreamExt;
 use mongodb::options::{Collation, CollationStrength};
 
 use super::MongoStore;
-use super::failure::within;
 use super::record::{META, Record};
 use crate::store::Error;
 
@@ -63,10 +61,7 @@ pub(super) async fn find(
         let other = doc! { "$unionWith": { "coll": *other, "pipeline": stage(other) } };
         pipeline.push(other);
     }
-    let documents: Vec<Document> = within(store.patience(), async {
-        store.collection(first).aggregate(pipeline).collation(any_case()).await?.try_collect().await
-    })
-    .await?;
+    let documents = store.aggregate(first, pipeline, Some(any_case())).await?;
     for mut wrapped in documents {
         let (Some(Bson::String(collection)), Some(Bson::Document(document))) =
             (wrapped.remove("in"), wrapped.remove("of"))
@@ -126,10 +121,7 @@ pub(super) async fn overdue(
         doc! { "$sort": { "due": 1, "_id": 1 } },
         doc! { "$limit": i64::from(limit) },
     ]);
-    let documents: Vec<Document> = within(store.patience(), async {
-        store.collection(first).aggregate(pipeline).await?.try_collect().await
-    })
-    .await?;
+    let documents = store.aggregate(first, pipeline, None).await?;
     let key = |mut document: Document| match document.remove("_id") {
         Some(Bson::String(key)) => Some(key),
         _ => None,

@@ -15,13 +15,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bson::oid::ObjectId;
 use bson::{Bson, Document, doc};
 
-use super::MongoStore;
 use super::failure::{Trouble, within};
 use super::plan::{Plan, Relocated, Step};
 use super::read::{State, find, folded};
 use super::record::{ID, META, Record, last_action, note, noted, says_blocked};
 use super::single::{email, in_order, partial};
 use super::write::{Attempt, Pauses, execute};
+use super::{MongoStore, literal};
 use crate::store::Error;
 
 /// After this long the one who began is taken for dead. Far longer than a commit lasts, and than
@@ -230,7 +230,8 @@ pub(super) async fn by_id(
     id: &Bson,
 ) -> Result<Option<Document>, Trouble> {
     let filter = doc! { ID: id.clone() };
-    within(store.patience(), async { store.collection(collection).find_one(filter).await }).await
+    let found = async { store.collection(collection).find_one(filter).await };
+    within(store.patience(), found).await?.as_ref().map(literal).transpose()
 }
 
 /// What a crash left half done at an address, finished or taken back; whether there was anything.

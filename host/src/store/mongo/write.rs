@@ -9,7 +9,7 @@
 use std::time::{Duration, Instant};
 
 use bson::oid::ObjectId;
-use bson::{Bson, doc};
+use bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::ClientSession;
 use mongodb::error::{TRANSIENT_TRANSACTION_ERROR, UNKNOWN_TRANSACTION_COMMIT_RESULT};
 use mongodb::options::ReadConcern;
@@ -182,9 +182,9 @@ pub(super) async fn execute(
         }};
     }
     let held = match step {
-        Step::Insert { document, .. } => run!(collection.insert_one(document)).map(|_| true),
+        Step::Insert { document, .. } => run!(collection.insert_one(raw(document)?)).map(|_| true),
         Step::Replace { before, after, .. } => {
-            run!(collection.replace_one(unchanged(before), after))
+            run!(collection.replace_one(unchanged(before), raw(after)?))
                 .map(|done| done.matched_count == 1)
         }
         Step::Delete { before, .. } => {
@@ -198,7 +198,7 @@ pub(super) async fn execute(
         Step::HoldAbsent { key, .. } => {
             let id = ObjectId::new();
             let holder = doc! { ID: id, "email": key, META: { "hold": random() } };
-            match run!(collection.insert_one(&holder)) {
+            match run!(collection.insert_one(raw(&holder)?)) {
                 Ok(_) => run!(collection.delete_one(doc! { "email": key, ID: id }))
                     .map(|done| done.deleted_count == 1),
                 Err(trouble) => Err(trouble),
@@ -210,6 +210,11 @@ pub(super) async fn execute(
         Err(trouble) if trouble.is_duplicate() => Ok(false),
         held => held,
     }
+}
+
+fn raw(document: &Document) -> Result<RawDocumentBuf, Trouble> {
+    RawDocumentBuf::try_from(document)
+        .map_err(|error| Trouble::from(mongodb::error::Error::from(error)))
 }
 
 fn random() -> Bson {
