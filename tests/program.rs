@@ -1,4 +1,5 @@
-//! The real program as processes: one folder of data, any number of co-processes on it.
+//! The real program as processes: one folder of data, and a database server where asked for; any
+//! number of co-processes on it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -6,25 +7,87 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value as Json, json};
 
+use crate::servers::mongod::{Database, Mongod};
+use crate::servers::replica_set::ReplicaSet;
+
 /// Where the program was built.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
+
+/// What keeps the records of a site.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Ground {
+    /// A file in its folder.
+    Embedded,
+    /// A MongoDB server by itself, which has no transactions.
+    Single,
+    /// A MongoDB replica set, which has.
+    ReplicaSet,
+}
+
+/// A test for each [`Ground`], in a module of its name.
+macro_rules! on_every_ground {
+    ($($test:ident)*) => {
+        on_every_ground!(embedded Embedded $($test)*);
+        on_every_ground!(single Single $($test)*);
+        on_every_ground!(replica_set ReplicaSet $($test)*);
+    };
+    ($name:ident $ground:ident $($test:ident)*) => {
+        mod $name {$(
+            #[test]
+            fn $test() {
+                super::$test($crate::program::Ground::$ground);
+            }
+        )*}
+    };
+}
+pub(crate) use on_every_ground;
 
 /// A folder of data, and the settings of all processes on it.
 pub struct Site {
     folder: tempfile::TempDir,
     settings: Vec<(String, String)>,
+    /// Where the records are, if not in the folder.
+    server: Option<Database>,
 }
 
 impl Site {
     pub fn new(settings: &[(&str, i64)]) -> Self {
-        let variable = |key: &str| format!("PORTCULLIS_TENANTS__DEFAULT__{}", key.to_uppercase());
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            settings: settings
-                .iter()
-                .map(|(key, value)| (variable(key), value.to_string()))
-                .collect(),
+        let site =
+            Self { folder: tempfile::tempdir().unwrap(), settings: Vec::new(), server: None };
+        settings.iter().fold(site, |site, (key, value)| site.with(key, value))
+    }
+
+    /// A new and empty database on this ground.
+    pub fn on(ground: Ground, settings: &[(&str, i64)]) -> Self {
+        match ground {
+            Ground::Embedded => Self::new(settings),
+            Ground::Single => Self::at(Mongod::shared(), settings),
+            Ground::ReplicaSet => Self::at(ReplicaSet::shared(), settings),
         }
+    }
+
+    /// A new and empty database on a server.
+    pub fn at(server: impl Into<Database>, settings: &[(&str, i64)]) -> Self {
+        let server = server.into();
+        let mut site =
+            Self::new(settings).with("mongo_uri", &server.uri).with("db_name", &server.name);
+        if let Some(certs) = &server.certs {
+            site = site.with("certs", certs.display());
+        }
+        site.server = Some(server);
+        site
+    }
+
+    /// With one more setting.
+    pub fn with(mut self, key: &str, value: impl ToString) -> Self {
+        let variable = format!("PORTCULLIS_TENANTS__DEFAULT__{}", key.to_uppercase());
+        self.settings.push((variable, value.to_string()));
+        self
+    }
+
+    /// Where the records are, if not in the folder.
+    pub fn server(&self) -> &Database {
+        self.server.as_ref().unwrap()
     }
 
     pub fn path(&self) -> &Path {

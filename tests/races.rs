@@ -1,18 +1,32 @@
-//! Eight real processes at one SQLite file, asked for the same thing at the same moment, a hundred
-//! times over.
+//! Eight real processes at one database, asked for the same thing at the same moment, many times
+//! over.
 
 use serde_json::{Value as Json, json};
 
-use crate::program::{Site, Worker};
+use crate::program::{Ground, Site, Worker, on_every_ground};
 use crate::support::another;
 
 const PROCESSES: usize = 8;
-const ROUNDS: usize = 100;
+
+on_every_ground! {
+    one_code_is_used_once
+    one_address_is_created_once
+    a_rate_limit_lets_exactly_the_burst_through
+    five_parallel_wrong_guesses_kill_a_code
+    parallel_updates_of_different_fields_lose_none
+    a_block_finds_a_user_who_is_moving
+}
+
+/// How often; a server answers more slowly than a file.
+fn rounds(ground: Ground) -> usize {
+    if ground == Ground::Embedded { 100 } else { 25 }
+}
 
 const SENT: &str = "Verification email sent.";
 const VERIFIED: &str = "User verified.";
 const EXISTS: &str = "User already exists.";
 const INVALID: &str = "Invalid code.";
+const BLOCKED: &str = "User is blocked.";
 const LIMITED: &str = "User exceeded rate limits.";
 
 /// Ask all of them at once; the texts of the replies.
@@ -45,11 +59,10 @@ fn register(site: &Site, worker: &mut Worker, email: &str) -> String {
     site.mailed_code(email)
 }
 
-#[test]
-fn one_code_is_used_once() {
-    let site = Site::new(&[]);
+fn one_code_is_used_once(ground: Ground) {
+    let site = Site::on(ground, &[]);
     let mut workers = site.workers(PROCESSES);
-    for round in 0..ROUNDS {
+    for round in 0..rounds(ground) {
         let email = format!("u{round}@example.com");
         let code = register(&site, &mut workers[0], &email);
         let replies =
@@ -59,11 +72,10 @@ fn one_code_is_used_once() {
     }
 }
 
-#[test]
-fn one_address_is_created_once() {
-    let site = Site::new(&[]);
+fn one_address_is_created_once(ground: Ground) {
+    let site = Site::on(ground, &[]);
     let mut workers = site.workers(PROCESSES);
-    for round in 0..ROUNDS {
+    for round in 0..rounds(ground) {
         let replies = all_at_once(
             &mut workers,
             "register_user_no_pass",
@@ -76,15 +88,14 @@ fn one_address_is_created_once() {
             workers[0].call("get_cust_usr_data", json!({"email": format!("u{round}@example.com")}));
         assert_eq!(data["message"], winner, "the user is the one whose creation was told");
     }
-    assert_eq!(workers[0].call("user_count", json!({})), ROUNDS);
+    assert_eq!(workers[0].call("user_count", json!({})), rounds(ground));
 }
 
-#[test]
-fn a_rate_limit_lets_exactly_the_burst_through() {
+fn a_rate_limit_lets_exactly_the_burst_through(ground: Ground) {
     for burst in [1, 3] {
-        let site = Site::new(&[("rate_limiting", 3600), ("rate_limit_burst", burst)]);
+        let site = Site::on(ground, &[("rate_limiting", 3600), ("rate_limit_burst", burst)]);
         let mut workers = site.workers(PROCESSES);
-        for round in 0..ROUNDS {
+        for round in 0..rounds(ground) {
             let email = format!("u{round}@example.com");
             let replies = all_at_once(
                 &mut workers,
@@ -98,11 +109,10 @@ fn a_rate_limit_lets_exactly_the_burst_through() {
     }
 }
 
-#[test]
-fn five_parallel_wrong_guesses_kill_a_code() {
-    let site = Site::new(&[]);
+fn five_parallel_wrong_guesses_kill_a_code(ground: Ground) {
+    let site = Site::on(ground, &[]);
     let mut workers = site.workers(PROCESSES);
-    for round in 0..ROUNDS {
+    for round in 0..rounds(ground) {
         let email = format!("u{round}@example.com");
         let code = register(&site, &mut workers[0], &email);
         let wrong = another(&code);
@@ -120,15 +130,14 @@ fn five_parallel_wrong_guesses_kill_a_code() {
     }
 }
 
-#[test]
-fn parallel_updates_of_different_fields_lose_none() {
-    let site = Site::new(&[]);
+fn parallel_updates_of_different_fields_lose_none(ground: Ground) {
+    let site = Site::on(ground, &[]);
     let mut workers = site.workers(PROCESSES);
     let email = "ann@example.com";
     let fields: serde_json::Map<String, Json> =
         (0..PROCESSES).map(|at| (format!("f{at}"), json!(-1))).collect();
     workers[0].call("register_user_no_pass", json!({"email": email, "custom_data": fields}));
-    for round in 0..ROUNDS {
+    for round in 0..rounds(ground) {
         let replies = all_at_once(
             &mut workers,
             "update_usr_data",
@@ -139,5 +148,28 @@ fn parallel_updates_of_different_fields_lose_none() {
         for at in 0..PROCESSES {
             assert_eq!(data["message"][format!("f{at}")], round, "{data}");
         }
+    }
+}
+
+fn a_block_finds_a_user_who_is_moving(ground: Ground) {
+    let site = Site::on(ground, &[]);
+    let mut workers = site.workers(2);
+    for round in 0..rounds(ground) {
+        let [old, new] = ["old", "new"].map(|name| format!("{name}{round}@example.com"));
+        let code = register(&site, &mut workers[0], &old);
+        let change = json!({"email": old, "reset_code": code, "new_email": new});
+        workers[0].ask("verify_reset_code_and_change_email", change);
+        workers[1].ask("block_user", json!({"email": old}));
+        let [moved, blocked] = [0, 1].map(|at| workers[at].hear()["reply"]["message"].clone());
+        let has_moved = moved == "Success";
+        assert!(has_moved || moved == BLOCKED, "{moved}");
+        assert!(blocked == BLOCKED || has_moved && blocked == "User not found.", "{blocked}");
+
+        let [here, there] = if has_moved { [&new, &old] } else { [&old, &new] };
+        let mut say =
+            |email| workers[0].call("is_blocked", json!({"email": email}))["message"].clone();
+        let expected = if blocked == BLOCKED { BLOCKED } else { "User is not blocked." };
+        assert_eq!(say(here), expected, "round {round}: {moved}");
+        assert_eq!(say(there), "User not found.", "round {round}: {moved}: nothing is left behind");
     }
 }

@@ -11,7 +11,7 @@ use portcullis::mail::smtp::{MailTls, SmtpAccount};
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
-use super::{made_once, run};
+use super::fetched::{made_once, run};
 
 pub const USER: &str = "portcullis@example.com";
 pub const PASSWORD: &str = "Tr0ub4dor&3 horse";

@@ -1,0 +1,3 @@
+//! MongoDB as the store, on real servers.
+
+mod suite;
