@@ -118,6 +118,20 @@ pub fn blocking<T: Send>(future: impl Future<Output = T> + Send) -> T {
     std::thread::scope(|scope| scope.spawn(|| RUNTIME.block_on(future)).join()).unwrap()
 }
 
+/// Where servers keep their data: in memory if there is room, because they wait for the disk most of
+/// the time, and no test takes the power from the machine.
+fn fast_folder() -> &'static Path {
+    static FOLDER: LazyLock<&Path> = LazyLock::new(|| {
+        const MEMORY: &str = "/dev/shm";
+        const ROOM: u64 = 2 << 20;
+        let free = run(Command::new("df").args(["--output=avail", "--block-size=1024", MEMORY]));
+        let free = free.ok().and_then(|output| String::from_utf8(output.stdout).ok());
+        let free = free.and_then(|text| text.lines().nth(1)?.trim().parse().ok()).unwrap_or(0u64);
+        Path::new(if free >= ROOM { MEMORY } else { env!("CARGO_TARGET_TMPDIR") })
+    });
+    &FOLDER
+}
+
 /// A process with a folder of data. Both are gone when this is dropped, and also when this process
 /// ends without dropping it: statics never are, and a test program may be killed.
 pub struct Daemon {
@@ -132,7 +146,7 @@ impl Daemon {
     pub fn new(prefix: &str) -> Self {
         let folder = tempfile::Builder::new()
             .prefix(prefix)
-            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .tempdir_in(fast_folder())
             .unwrap()
             .keep();
         // It is told the process that runs, if any, one a line.
