@@ -26,18 +26,18 @@ pub enum Ground {
 
 /// A test for each [`Ground`], in a module of its name.
 macro_rules! on_every_ground {
-    ($($test:ident)*) => {
-        on_every_ground!(embedded Embedded $($test)*);
-        on_every_ground!(single Single $($test)*);
-        on_every_ground!(replica_set ReplicaSet $($test)*);
-    };
-    ($name:ident $ground:ident $($test:ident)*) => {
+    (in $name:ident: $ground:ident: $($test:ident)*) => {
         mod $name {$(
             #[test]
             fn $test() {
                 super::$test($crate::program::Ground::$ground);
             }
         )*}
+    };
+    ($($test:ident)*) => {
+        on_every_ground!(in embedded: Embedded: $($test)*);
+        on_every_ground!(in single: Single: $($test)*);
+        on_every_ground!(in replica_set: ReplicaSet: $($test)*);
     };
 }
 pub(crate) use on_every_ground;
