@@ -2,6 +2,7 @@
 //!
 //! - [`Mailer`]: what the component's messages are handed to;
 //! - `outbox`: writes `.eml` files;
+//! - `queue`: hands mail to a transport, and keeps what that cannot take for now (feature `smtp`);
 //! - [`transport`]: one attempt at handing a finished mail on;
 //! - `render`: a message as RFC 5322 text.
 
@@ -9,7 +10,9 @@ use async_trait::async_trait;
 
 #[cfg(feature = "outbox")]
 pub mod outbox;
-#[cfg(feature = "outbox")]
+#[cfg(feature = "smtp")]
+pub mod queue;
+#[cfg(any(feature = "outbox", feature = "smtp"))]
 mod render;
 pub mod transport;
 
