@@ -17,5 +17,7 @@ mod isolation;
 mod program;
 mod races;
 mod readme;
+mod servers;
+mod smtp;
 mod support;
 mod vendored_wit;

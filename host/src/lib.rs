@@ -43,8 +43,9 @@
 //!
 //! # Features
 //!
-//! `sqlite` (the embedded store), `mongodb`, `outbox` (mail as files), `smtp` (mail through a
-//! server, with a queue in the store) and `cli` (the program) are on by default; `conformance` is the suite that every store must pass.
+//! `sqlite` (the embedded store), `mongodb`, `outbox` (mail as files), `smtp` (mail over SMTP, with
+//! a queue in the store) and `cli` (the program) are on by default; `conformance` is the suite that
+//! every store must pass.
 
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -7,6 +7,7 @@ use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 
+use super::address::split;
 use super::{Error, Message};
 
 /// The message to be sent, its envelope included.
@@ -80,14 +81,7 @@ pub(crate) fn random() -> Result<String, Error> {
 /// it.
 fn address(text: &str) -> Result<Address, Error> {
     let refused = || Error::Rejected("mail cannot be sent to this address".to_owned());
-    let (local, domain) = text.rsplit_once('@').ok_or_else(refused)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&byte);
-    let labels = domain.split('.').all(|label| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    });
-    if local.is_empty() || !local.bytes().all(plain) || !labels || text.len() > 254 {
-        return Err(refused());
-    }
+    let (local, domain) = split(text).ok_or_else(refused)?;
     Address::new(local, domain)
         .or_else(|_| Address::new(format!("\"{local}\""), domain))
         .map_err(|_| refused())

@@ -8,9 +8,8 @@ use super::mail::store_error;
 use super::{Tenant, TenantBuilder};
 use crate::error::{CallError, SetupError};
 use crate::mail::queue::{Budget, Options, Parts, Passed, QueuedMailer};
+use crate::mail::smtp::{SmtpAccount, SmtpTransport};
 use crate::mail::transport::Transport;
-use crate::settings::Settings;
-use crate::settings::host_keys::SmtpAccount;
 
 /// The pause between two passes when nothing is left to do: how late a mail may be.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -37,9 +36,7 @@ pub(super) fn connect(
             return Err(SetupError::Mail(problem.into()));
         }
         (Some(way), None, _) => way,
-        (None, None, Some(account)) => {
-            smtp(&tenant.settings, account, tenant.settings.host.certs.as_deref())?
-        }
+        (None, None, Some(account)) => smtp(account, tenant.settings.host.certs.as_deref())?,
         (None, _, _) => return Ok((tenant, None)),
     };
     // Without a store or a key there will be no tenant, and its builder says so.
@@ -64,13 +61,9 @@ pub(super) fn connect(
 }
 
 /// The way that the settings name.
-fn smtp(
-    settings: &Settings,
-    _account: &SmtpAccount,
-    _certs: Option<&Path>,
-) -> Result<Way, SetupError> {
-    let problem = "is set, and the tenant was given nothing that serves it";
-    Err(SetupError::Settings(settings.complaint("mail_info", problem)))
+fn smtp(account: &SmtpAccount, certs: Option<&Path>) -> Result<Way, SetupError> {
+    let transport = Arc::new(SmtpTransport::new(account, certs)?);
+    Ok(Way { from: account.from.clone(), transport })
 }
 
 impl Tenant {
