@@ -17,14 +17,17 @@ pub struct Site {
 
 impl Site {
     pub fn new(settings: &[(&str, i64)]) -> Self {
-        let variable = |key: &str| format!("PORTCULLIS_TENANTS__DEFAULT__{}", key.to_uppercase());
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            settings: settings
-                .iter()
-                .map(|(key, value)| (variable(key), value.to_string()))
-                .collect(),
+        let mut site = Self { folder: tempfile::tempdir().unwrap(), settings: Vec::new() };
+        for (key, value) in settings {
+            site.set(key, &value.to_string());
         }
+        site
+    }
+
+    /// One more setting; keys of tables are written with a dot.
+    pub fn set(&mut self, key: &str, value: &str) {
+        let key = key.to_uppercase().replace('.', "__");
+        self.settings.push((format!("PORTCULLIS_TENANTS__DEFAULT__{key}"), value.to_owned()));
     }
 
     pub fn path(&self) -> &Path {
