@@ -14,6 +14,7 @@ mod component_imports;
 mod contract;
 mod crashes;
 mod isolation;
+mod mail_queue;
 mod mongo;
 mod program;
 mod races;

@@ -124,6 +124,7 @@ struct Shaky {
     store: MemoryStore,
     down: AtomicBool,
     keeps: AtomicBool,
+    damaged: AtomicBool,
 }
 
 impl Shaky {
@@ -148,6 +149,9 @@ impl Shaky {
 impl Store for Shaky {
     async fn load(&self, collections: &[&str], key: &str) -> Result<Vec<Entry>, Error> {
         self.up()?;
+        if self.damaged.load(Ordering::SeqCst) && collections.contains(&"users") {
+            return Err(Error::Damaged("two records of one key".into()));
+        }
         self.store.load(collections, key).await
     }
 
