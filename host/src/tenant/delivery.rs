@@ -93,8 +93,11 @@ impl Tenant {
         let tenant = Arc::downgrade(&self.inner);
         let serves = self.inner.queue.is_some();
         async move {
+            if !serves {
+                return;
+            }
             let mut failures = 0;
-            while serves {
+            loop {
                 let Some(inner) = tenant.upgrade() else { return };
                 let passed = Tenant { inner }.deliver_mail(&Budget::default()).await;
                 let pause = match passed {
