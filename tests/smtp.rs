@@ -151,8 +151,8 @@ async fn what_could_be_taken_for_commands_never_leaves() {
     }
     assert_eq!(server.connections(), 0);
     let to = "\"a..b\"@example.com".to_owned();
-    transport.deliver(&Outgoing { to: to.clone(), ..good }).await.unwrap();
-    assert_eq!(server.mails()[0].to, [to]);
+    transport.deliver(&Outgoing { to, ..good }).await.unwrap();
+    contains(&server.seen(), &["RCPT TO:<\"a..b\"@example.com>\r\n"]);
 }
 
 #[tokio::test]
@@ -161,13 +161,11 @@ async fn refusals_are_told_apart_from_postponements() {
         let server = SmtpServer::start(&Options { kind, ..Options::default() });
         let transport = transport(&server.account());
         let mail = mail(TEXT, None).await;
-        for (behaviour, parts) in [
-            ("rcpt-4xx", ["naming the receiver", "450", "come back later"]),
-            ("data-4xx", ["sending the mail", "451", "not now"]),
-        ] {
+        for (behaviour, parts) in
+            [("rcpt-4xx", ["450", "come back later"]), ("data-4xx", ["451", "not now"])]
+        {
             server.behave(behaviour);
-            let text = temporary(transport.deliver(&mail).await);
-            contains(&text, &parts[1..]);
+            contains(&temporary(transport.deliver(&mail).await), &parts);
         }
         for (behaviour, parts) in [
             ("rcpt-5xx", ["refuses the receiver", "550", "no such user"]),
@@ -521,6 +519,9 @@ fn logged(body: impl Future<Output = ()>) -> String {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    // A place in the code that is first reached on a thread without a log would be taken for one that
+    // nobody listens to, were there only one log in the process.
+    let _another = tracing::Dispatch::new(tracing_subscriber::registry());
     tracing::subscriber::with_default(subscriber, || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(body);

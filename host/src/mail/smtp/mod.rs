@@ -137,6 +137,14 @@ impl SmtpTransport {
         refused.as_ref().filter(|(at, _)| at.elapsed() < PAUSE).map(|(_, failure)| failure.clone())
     }
 
+    /// After a mail: keep the connection, if it is fit for another one.
+    fn end(&self, slot: Slot, session: Session, sent: Result<(), Trouble>) -> Result<(), Failure> {
+        if sent.as_ref().err().is_none_or(Trouble::leaves_connection_usable) {
+            slot.keep(session);
+        }
+        sent.map_err(|trouble| self.tell(&trouble))
+    }
+
     /// What the trouble means for the mail; what is for the operator goes to the log.
     fn tell(&self, trouble: &Trouble) -> Failure {
         let failure = trouble.failure(&self.server.account);
@@ -150,15 +158,6 @@ impl SmtpTransport {
             tracing::debug!("mail was not sent: {failure}");
         }
         failure
-    }
-
-    /// The session's fate after a mail.
-    fn part(slot: Slot, session: Session, sent: &Result<(), Trouble>) {
-        match sent {
-            Ok(()) => slot.keep(session),
-            Err(trouble) if trouble.leaves_connection_usable() => slot.keep_after_reset(session),
-            Err(_) => {}
-        }
     }
 }
 
@@ -178,16 +177,12 @@ impl Transport for SmtpTransport {
                 Err(trouble) if trouble.calls_for_another_connection() => {
                     tracing::debug!("a kept connection to the mail server was gone");
                 }
-                _ => {
-                    Self::part(slot, session, &sent);
-                    return sent.map_err(|trouble| self.tell(&trouble));
-                }
+                _ => return self.end(slot, session, sent),
             }
         }
         let mut session = self.open(time).await?;
         let sent = session.send(&letter, time).await;
-        Self::part(slot, session, &sent);
-        sent.map_err(|trouble| self.tell(&trouble))
+        self.end(slot, session, sent)
     }
 
     /// Connect, secure, sign in and leave, whatever is kept and however the account fared before.

@@ -154,6 +154,7 @@ impl Trouble {
             Cause::Answer(code, words) => {
                 let answer = format!("{code} {words}");
                 let answer = answer.trim_end();
+                let refuses = if *code < 500 { "refuses for now" } else { "refuses" };
                 match self.step {
                     _ if self.is_about_the_account() => format!(
                         "{server} does not let the account in: look at `username` and `password` of \
@@ -167,11 +168,11 @@ impl Trouble {
                         format!("{server} did not let the account of `mail_info` in: {answer}")
                     }
                     Step::Sender => {
-                        format!("the mail server refuses the sender, see `mail_from`: {answer}")
+                        format!("the mail server {refuses} the sender, see `mail_from`: {answer}")
                     }
-                    Step::Receiver => format!("the mail server refuses the receiver: {answer}"),
+                    Step::Receiver => format!("the mail server {refuses} the receiver: {answer}"),
                     Step::Data | Step::Content => {
-                        format!("the mail server refuses the mail: {answer}")
+                        format!("the mail server {refuses} the mail: {answer}")
                     }
                 }
             }
