@@ -3,6 +3,7 @@
 //! - `session`: one connection, step by step;
 //! - `pool`: the few connections that are kept;
 //! - `trouble`: what went wrong, and what that means for the mail;
+//! - `words`: what may be told of what the server says;
 //! - `lines`: what keeps words from before the encryption out of it.
 
 use std::fs::File;
@@ -19,6 +20,7 @@ mod lines;
 mod pool;
 mod session;
 mod trouble;
+mod words;
 
 pub use super::account::{MailTls, SmtpAccount};
 use super::account::{is_loopback, is_server};
@@ -29,6 +31,7 @@ use crate::files::read_bounded;
 use pool::{CONNECTIONS, Pool, Slot};
 use session::{Letter, Security, Server, Session, Time};
 use trouble::Trouble;
+use words::one_line;
 
 /// How long an attempt may take, unless [`SmtpTransport::time`] says otherwise: less than a call
 /// waits for its mail, so that the answer is known when the call has to answer.
@@ -86,7 +89,7 @@ impl SmtpTransport {
         if !is_server(server) {
             return Err(SetupError::Mail(format!(
                 "`mail_info.server` must be a host name or an address, `{}` is none",
-                trouble::one_line(server)
+                one_line(server)
             )));
         }
         if !is_sender(from) {

@@ -20,7 +20,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
 use super::lines::Lines;
-use super::trouble::{Cause, Secrets, Step, Trouble, one_line};
+use super::trouble::{Cause, Step, Trouble};
+use super::words::{Secrets, one_line};
 use crate::mail::account::SmtpAccount;
 use crate::mail::transport::{Failure, Outgoing};
 
