@@ -1,3 +1,4 @@
 //! MongoDB as the store, on real servers.
 
+mod interop;
 mod suite;

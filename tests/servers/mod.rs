@@ -144,11 +144,8 @@ pub struct Daemon {
 impl Daemon {
     /// A new folder; nothing runs yet.
     pub fn new(prefix: &str) -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix(prefix)
-            .tempdir_in(fast_folder())
-            .unwrap()
-            .keep();
+        let folder =
+            tempfile::Builder::new().prefix(prefix).tempdir_in(fast_folder()).unwrap().keep();
         // It is told the process that runs, if any, one a line.
         let script = r#"
             trap '' INT TERM HUP
