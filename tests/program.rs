@@ -67,6 +67,12 @@ impl Site {
         }
     }
 
+    /// One more setting; keys of tables are written with a dot.
+    pub fn set(&mut self, key: &str, value: &str) {
+        let key = key.to_uppercase().replace('.', "__");
+        self.settings.push((format!("PORTCULLIS_TENANTS__DEFAULT__{key}"), value.to_owned()));
+    }
+
     /// A new and empty database on a server.
     pub fn at(server: impl Into<Database>, settings: &[(&str, i64)]) -> Self {
         let server = server.into();
@@ -81,8 +87,7 @@ impl Site {
 
     /// With one more setting, in place of an earlier one of that key.
     pub fn with(mut self, key: &str, value: impl ToString) -> Self {
-        let variable = format!("PORTCULLIS_TENANTS__DEFAULT__{}", key.to_uppercase());
-        self.settings.push((variable, value.to_string()));
+        self.set(key, &value.to_string());
         self
     }
 

@@ -43,8 +43,9 @@
 //!
 //! # Features
 //!
-//! `sqlite` (the embedded store), `outbox` (mail as files) and `cli` (the program) are on by
-//! default; `conformance` is the suite that every store must pass.
+//! `sqlite` (the embedded store), `mongodb`, `outbox` (mail as files), `smtp` (mail through a server,
+//! with a queue in the store) and `cli` (the program) are on by default; `conformance` is the suite
+//! that every store must pass.
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -54,6 +55,7 @@ pub mod error;
 mod files;
 pub mod functions;
 pub mod mail;
+mod random;
 pub mod settings;
 pub mod store;
 pub mod tenant;

@@ -14,9 +14,11 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 pub mod certificates;
+mod fetched;
 pub mod mongod;
 pub mod python;
 pub mod replica_set;
+pub mod smtp;
 
 /// How long anything may take to start or to come back, on a machine that is busy with all tests at
 /// once.

@@ -24,14 +24,14 @@ pub use verify::verify_user;
 
 use zeroize::Zeroizing;
 
-use crate::call::Call;
-use crate::changes::UserChange;
+use crate::call::{Call, Committed, Plan, commit};
+use crate::changes::{Changes, UserChange};
 use crate::code::{self, Fresh};
 use crate::mail::{self, Draft};
-use crate::outcome::Stop;
+use crate::outcome::{Code, Stop};
 use crate::password::{self, Cost, Match};
 use crate::ports::Ports;
-use crate::record::{OpenCode, USERS, Use, User};
+use crate::record::{OpenCode, Records, USERS, Use, User};
 use crate::tally::{Guess, Tally};
 
 /// A password that is being checked. The verdict on a stored hash is kept: a decision that is
@@ -122,6 +122,37 @@ fn check_code(
     Ok(false)
 }
 
+/// The way of every function that takes a code and does one thing for it: `of` says which code, and
+/// `effect` what is done, in the one commit that uses it up.
+fn call_with_code(
+    call: &Call<'_>,
+    guess: &str,
+    of: impl Fn(&User) -> Use,
+    success: Code,
+    mut effect: impl FnMut(&User, &mut UserChange<'_>, &mut Tally) -> Result<(), Stop>,
+) -> Result<Code, Stop> {
+    let committed = call.decide(&mut |records| {
+        let mut tally = Tally::begin(call.ports, records.counts.as_ref())?;
+        tally.admit(Guess::Code)?;
+        let stored = records.user.as_ref().ok_or(Code::UserNotFound)?;
+        let user = &stored.record;
+        let mut change = UserChange::of(stored);
+        let right = check_code(call, &mut tally, &mut change, user, of(user), guess)?;
+        if right {
+            effect(user, &mut change, &mut tally)?;
+        }
+        let mut changes = Changes::of(&call.address.key);
+        change.put(call.ports, &mut changes)?;
+        tally.settle(&mut changes);
+        Ok(if right {
+            Plan::accept(changes, success)
+        } else {
+            Plan::refuse(changes, Code::InvalidCode)
+        })
+    })?;
+    Ok(committed.code)
+}
+
 /// A code mail that goes out once the commit that holds the code's digest is made.
 struct Letter {
     to: String,
@@ -156,5 +187,26 @@ impl Letter {
             until: self.open.until,
         };
         mail::send(call.ports, &draft)
+    }
+
+    /// Send it. Where it is refused for good, the former code is put back, if the user is as we left
+    /// him: its mail is out, the new one's is not.
+    fn send_or_restore(
+        &self,
+        call: &Call<'_>,
+        committed: &Committed,
+        former: Option<&OpenCode>,
+    ) -> Result<(), Stop> {
+        let Err(refused) = self.send(call) else { return Ok(()) };
+        let version = committed.versions.first();
+        let records = Records::load(call.ports, &call.address.key)?;
+        if let Some(user) = records.user.filter(|user| Some(&user.version) == version) {
+            let mut change = UserChange::of(&user);
+            change.code(self.of, former);
+            let mut changes = Changes::of(&call.address.key);
+            change.put(call.ports, &mut changes)?;
+            commit(call.ports, &changes)?;
+        }
+        Err(refused)
     }
 }

@@ -1,6 +1,6 @@
 //! Setting a new password.
 
-use super::{NewHash, PasswordCheck, check_code};
+use super::{NewHash, PasswordCheck, call_with_code};
 use crate::address::Address;
 use crate::call::{Call, Plan};
 use crate::changes::{Changes, UserChange};
@@ -38,7 +38,9 @@ pub fn reset_password_no_verif(
             let code = if user.is_some() { Code::InvalidOldPassword } else { Code::UserNotFound };
             return Ok(Plan::refuse(changes, code));
         };
-        set_password(ports, UserChange::of(user), &mut tally, hash.get(ports)?, &mut changes)?;
+        let mut change = UserChange::of(user);
+        set_password(ports, &mut change, &mut tally, hash.get(ports)?);
+        change.put(ports, &mut changes)?;
         tally.settle(&mut changes);
         Ok(Plan::accept(changes, Code::PasswordReset))
     })?;
@@ -61,42 +63,24 @@ pub fn verify_reset_code_and_reset_password(
     let call = Call::admit(ports, address, ignore_rate_limit)?;
 
     let mut hash = NewHash::new(new_password);
-    let committed = call.decide(&mut |records| {
-        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
-        tally.admit(Guess::Code)?;
-        let user = records.user.as_ref().ok_or(Code::UserNotFound)?;
-        let mut change = UserChange::of(user);
-        let right =
-            check_code(&call, &mut tally, &mut change, &user.record, Use::Mailbox, reset_code)?;
-        let mut changes = Changes::of(&call.address.key);
-        if right {
+    call_with_code(
+        &call,
+        reset_code,
+        |_| Use::Mailbox,
+        Code::PasswordReset,
+        |_, change, tally| {
             change.verified(true);
-            set_password(ports, change, &mut tally, hash.get(ports)?, &mut changes)?;
-        } else {
-            change.put(ports, &mut changes)?;
-        }
-        tally.settle(&mut changes);
-        Ok(if right {
-            Plan::accept(changes, Code::PasswordReset)
-        } else {
-            Plan::refuse(changes, Code::InvalidCode)
-        })
-    })?;
-    Ok(committed.code)
+            set_password(ports, change, tally, hash.get(ports)?);
+            Ok(())
+        },
+    )
 }
 
 /// A completed reset: every open code is void, and nobody waits for older guesses.
-fn set_password(
-    ports: &dyn Ports,
-    mut change: UserChange<'_>,
-    tally: &mut Tally,
-    hash: &str,
-    changes: &mut Changes,
-) -> Result<(), Stop> {
+fn set_password(ports: &dyn Ports, change: &mut UserChange<'_>, tally: &mut Tally, hash: &str) {
     change.password(Some(hash));
     change.void_codes();
     change.close_foreign_code(ports);
     tally.right(Guess::Password);
     tally.right(Guess::Code);
-    change.put(ports, changes)
 }

@@ -1,7 +1,6 @@
 //! Mailing a code.
 
 use super::Letter;
-use super::sign_in::restore_code;
 use crate::address::Address;
 use crate::call::{Call, Plan};
 use crate::changes::{Changes, UserChange};
@@ -41,11 +40,7 @@ pub fn generate_code(
     })?;
 
     if let Some(letter) = letter {
-        letter.send(&call).or_else(|refused| {
-            let version = committed.versions.first().cloned();
-            restore_code(&call, version, Use::Mailbox, former.as_ref())?;
-            Err(refused)
-        })?;
+        letter.send_or_restore(&call, &committed, former.as_ref())?;
     }
     Ok(committed.code)
 }

@@ -1,14 +1,14 @@
 //! Signing in: the password, and the second step.
 
-use super::{Letter, NewHash, PasswordCheck, check_code};
+use super::{Letter, NewHash, PasswordCheck, call_with_code};
 use crate::address::Address;
-use crate::call::{Call, Plan, commit};
+use crate::call::{Call, Plan};
 use crate::changes::{Changes, UserChange};
 use crate::code;
 use crate::outcome::{Code, Failure, Refusal, Stop};
 use crate::password::{Cost, is_outdated};
 use crate::ports::Ports;
-use crate::record::{OpenCode, Use};
+use crate::record::{OpenCode, Use, User};
 use crate::settings;
 use crate::tally::{Guess, Tally};
 
@@ -82,11 +82,7 @@ pub fn authenticate_user(
     })?;
 
     if let Some(letter) = letter {
-        letter.send(&call).or_else(|refused| {
-            let version = committed.versions.first().cloned();
-            restore_code(&call, version, Use::Mfa, former.as_ref())?;
-            Err(refused)
-        })?;
+        letter.send_or_restore(&call, &committed, former.as_ref())?;
     }
     Ok(committed.code)
 }
@@ -104,47 +100,12 @@ pub fn verify_mfa_code(
     ignore_rate_limit: bool,
 ) -> Result<Code, Stop> {
     let call = Call::admit(ports, Address::known(email)?, ignore_rate_limit)?;
-    let committed = call.decide(&mut |records| {
-        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
-        tally.admit(Guess::Code)?;
-        let user = records.user.as_ref().ok_or(Code::UserNotFound)?;
-        let without_password = user.record.password.is_none();
-        let of = if without_password { Use::Mailbox } else { Use::Mfa };
-        let mut change = UserChange::of(user);
-        let right = check_code(&call, &mut tally, &mut change, &user.record, of, code)?;
-        if right && without_password && !user.record.verified {
+    let of = |user: &User| if user.password.is_none() { Use::Mailbox } else { Use::Mfa };
+    call_with_code(&call, code, of, Code::Authenticated, |user, change, _| {
+        if user.password.is_none() && !user.verified {
             change.verified(true);
         }
-        if right {
-            change.close_foreign_code(ports);
-        }
-        let mut changes = Changes::of(&call.address.key);
-        change.put(ports, &mut changes)?;
-        tally.settle(&mut changes);
-        Ok(if right {
-            Plan::accept(changes, Code::Authenticated)
-        } else {
-            Plan::refuse(changes, Code::InvalidCode)
-        })
-    })?;
-    Ok(committed.code)
-}
-
-/// Put the former code back, if the user is as we left him: its mail is out, the new one's is not.
-pub(super) fn restore_code(
-    call: &Call<'_>,
-    version: Option<String>,
-    of: Use,
-    former: Option<&OpenCode>,
-) -> Result<(), Stop> {
-    let records = crate::record::Records::load(call.ports, &call.address.key)?;
-    let Some(user) = records.user.filter(|user| Some(&user.version) == version.as_ref()) else {
-        return Ok(());
-    };
-    let mut change = UserChange::of(&user);
-    change.code(of, former);
-    let mut changes = Changes::of(&call.address.key);
-    change.put(call.ports, &mut changes)?;
-    commit(call.ports, &changes)?;
-    Ok(())
+        change.close_foreign_code(ports);
+        Ok(())
+    })
 }

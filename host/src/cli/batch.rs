@@ -41,6 +41,7 @@ struct Failure {
 
 pub(super) fn run(common: &Common) -> anyhow::Result<()> {
     let program = Program::open(common)?;
+    program.serve_mail();
     let mut lines = Lines::new(io::stdin().lock(), MAX_LINE);
     let mut output = io::stdout().lock();
     let mut swept = Instant::now();

@@ -25,6 +25,7 @@ pub(super) fn run(common: &Common, call: &options::Call) -> anyhow::Result<ExitC
         print::line(&line).context("the call was made, but its reply cannot be written")?;
     }
     tell_where_mail_went(&program, &reply);
+    program.deliver();
     program.sweep();
     program.close();
     Ok(if reply.success() { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })

@@ -11,8 +11,11 @@ use super::options::Common;
 use super::{FAILED, print};
 use crate::component::{Limits, Runtime};
 use crate::functions;
+use crate::mail::smtp::SmtpTransport;
+use crate::mail::transport::Transport;
 use crate::settings::Settings;
-use crate::store::{COLLECTIONS, Database, MAIL};
+use crate::store::mongo::MongoStore;
+use crate::store::{COLLECTIONS, MAIL};
 use crate::tenant::{Tenant, database};
 
 /// How far the clocks of a host and of its database may be apart. Codes and limits are written by one
@@ -64,7 +67,7 @@ async fn look(common: &Common, report: &mut Report) -> anyhow::Result<()> {
 
     let runtime = Runtime::new(Limits::default())?;
     let mut tenant = Tenant::builder(&runtime).settings(settings.clone()).data_dir(&common.data);
-    let mut administration: Option<Arc<dyn Database>> = None;
+    let mut embedded = true;
     match database::connect(&settings).await {
         Ok(Some(store)) => {
             let kind = match store.has_transactions() {
@@ -79,13 +82,12 @@ async fn look(common: &Common, report: &mut Report) -> anyhow::Result<()> {
                 report.note("secret_key", why)?;
             }
             let store = Arc::new(store);
-            administration = Some(store.clone());
+            embedded = false;
             tenant = tenant.shared_store(store.clone()).shared_database(store);
         }
         Ok(None) => {}
         Err(error) => return report.wrong("store", &error.to_string()),
     }
-    let embedded = administration.is_none();
     let tenant = match tenant.build().await {
         Ok(tenant) => tenant,
         Err(error) => {
@@ -105,9 +107,7 @@ async fn look(common: &Common, report: &mut Report) -> anyhow::Result<()> {
         Ok(_) => report.right("component", "answers")?,
         Err(error) => report.wrong("component", &error.to_string())?,
     }
-    if let Some(database) = administration {
-        waiting(&*database, report).await?;
-    }
+    waiting(&tenant, report).await?;
     tenant.close().await;
     Ok(())
 }
@@ -130,15 +130,17 @@ async fn mail(common: &Common, settings: &Settings, report: &mut Report) -> anyh
         let how = format!("no `mail_info` is set: it is written to {}", folder.display());
         return report.note("mail", &how);
     };
-    let server = format!("{}:{}", account.server, account.port);
-    let _ = server;
-    Ok(())
+    let transport = match SmtpTransport::new(account, settings.host.certs.as_deref()) {
+        Ok(transport) => transport,
+        Err(error) => return report.wrong("mail", &error.to_string()),
+    };
+    match transport.check().await {
+        Ok(()) => report.right("mail", &format!("{} takes the log-in", account.server)),
+        Err(failure) => report.wrong("mail", &failure.to_string()),
+    }
 }
 
-async fn indexes(
-    store: &crate::store::mongo::MongoStore,
-    report: &mut Report,
-) -> anyhow::Result<()> {
+async fn indexes(store: &MongoStore, report: &mut Report) -> anyhow::Result<()> {
     let problems = store.check().await;
     for problem in &problems {
         report.wrong("indexes", &problem.to_string())?;
@@ -149,10 +151,7 @@ async fn indexes(
     }
 }
 
-async fn clocks(
-    store: &crate::store::mongo::MongoStore,
-    report: &mut Report,
-) -> anyhow::Result<()> {
+async fn clocks(store: &MongoStore, report: &mut Report) -> anyhow::Result<()> {
     let theirs = match store.clock().await {
         Ok(theirs) => theirs,
         Err(error) => return report.wrong("clocks", &error.to_string()),
@@ -166,10 +165,14 @@ async fn clocks(
 }
 
 /// Mail that waits to be sent.
-async fn waiting(database: &dyn Database, report: &mut Report) -> anyhow::Result<()> {
-    match database.count(MAIL).await {
-        Ok(0) => Ok(()),
-        Ok(count) => report.note("mail", &format!("{count} in the queue")),
+async fn waiting(tenant: &Tenant, report: &mut Report) -> anyhow::Result<()> {
+    match tenant.mail_queue().await {
+        Ok(Some(queue)) if queue.length > 0 => {
+            let oldest = queue.oldest.unwrap_or(0);
+            report
+                .note("mail", &format!("{} in the queue, the oldest for {oldest} s", queue.length))
+        }
+        Ok(_) => Ok(()),
         Err(error) => report.wrong("mail", &error.to_string()),
     }
 }

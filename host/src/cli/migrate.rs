@@ -43,7 +43,7 @@ pub(super) fn run(common: &Common, options: &Migrate) -> anyhow::Result<ExitCode
         }
         if !options.dry_run {
             // What stood in their way may be gone.
-            for problem in store.check().await {
+            if let Some(problem) = store.check().await.first() {
                 bail!("{problem}");
             }
         }

@@ -9,6 +9,7 @@ use tokio::runtime::{Builder, Runtime as Tokio};
 use super::options::Common;
 use crate::component::{Limits, Runtime};
 use crate::error::SetupError;
+use crate::mail::queue::Budget;
 use crate::settings::{Config, Settings, environment};
 use crate::tenant::Tenant;
 
@@ -16,6 +17,11 @@ use crate::tenant::Tenant;
 const SWEEP_KEYS: u32 = 16;
 /// How long a pass may take: whoever made the call waits for the end of the process.
 const SWEEP_TIME: Duration = Duration::from_millis(200);
+
+/// How much mail one pass after a call delivers. An attempt may take longer than the pass begins
+/// new ones; cut, it would be made a second time.
+const DELIVERY: Budget =
+    Budget { mails: 16, time: Duration::from_millis(200), attempt: Duration::from_secs(3) };
 
 /// One tenant, and what runs its calls.
 pub(super) struct Program {
@@ -47,6 +53,20 @@ impl Program {
 
     pub(super) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.tokio.block_on(future)
+    }
+
+    /// Deliver mail that waits, for as long as the program runs.
+    pub(super) fn serve_mail(&self) {
+        self.tokio.spawn(self.tenant.serve_mail());
+    }
+
+    /// Deliver some of the mail that waits and is due. As with [`sweep`](Program::sweep), the reply
+    /// is out by now.
+    pub(super) fn deliver(&self) {
+        match self.block_on(self.tenant.deliver_mail(&DELIVERY)) {
+            Ok(passed) => tracing::debug!(?passed, "mail that waited"),
+            Err(error) => tracing::debug!("mail that waits was not delivered: {error}"),
+        }
     }
 
     /// Remove some of what has run out. The reply is out by now: nothing that happens here changes

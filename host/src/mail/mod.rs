@@ -2,15 +2,23 @@
 //!
 //! - [`Mailer`]: what the component's messages are handed to;
 //! - `outbox`: writes `.eml` files;
+//! - `queue`: hands mail to a transport, and keeps what that cannot take for now (feature `smtp`);
 //! - [`transport`]: one attempt at handing a finished mail on;
+//! - `smtp`: the attempt at a mail server, with an [`account`] there;
 //! - `render`: a message as RFC 5322 text.
 
 use async_trait::async_trait;
 
+pub mod account;
+pub(crate) mod address;
 #[cfg(feature = "outbox")]
 pub mod outbox;
-#[cfg(feature = "outbox")]
+#[cfg(feature = "smtp")]
+pub mod queue;
+#[cfg(any(feature = "outbox", feature = "smtp"))]
 mod render;
+#[cfg(feature = "smtp")]
+pub mod smtp;
 pub mod transport;
 
 pub use crate::contract::mailer::{Delivery, Error, Guard, Message};

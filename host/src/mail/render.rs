@@ -1,13 +1,13 @@
 //! A message as RFC 5322 text with MIME, whatever way it then goes.
 
-use std::fmt::Write;
-
 use lettre::Address;
 use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 
+use super::address::split;
 use super::{Error, Message};
+use crate::random;
 
 /// The message to be sent, its envelope included.
 ///
@@ -63,14 +63,8 @@ pub(crate) fn message_id(domain: &str) -> Result<String, Error> {
 
 /// 128 random bits in hexadecimal.
 pub(crate) fn random() -> Result<String, Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::Other(format!("the system gives no random bytes: {error}")))?;
-    let mut text = String::with_capacity(32);
-    for byte in bytes {
-        write!(text, "{byte:02x}").map_err(|error| Error::Other(error.to_string()))?;
-    }
-    Ok(text)
+    random::hex()
+        .map_err(|error| Error::Other(format!("the system gives no random bytes: {error}")))
 }
 
 /// The address to send to: one address, not a list, a group or a name with one.
@@ -80,14 +74,7 @@ pub(crate) fn random() -> Result<String, Error> {
 /// it.
 fn address(text: &str) -> Result<Address, Error> {
     let refused = || Error::Rejected("mail cannot be sent to this address".to_owned());
-    let (local, domain) = text.rsplit_once('@').ok_or_else(refused)?;
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&byte);
-    let labels = domain.split('.').all(|label| {
-        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    });
-    if local.is_empty() || !local.bytes().all(plain) || !labels || text.len() > 254 {
-        return Err(refused());
-    }
+    let (local, domain) = split(text).ok_or_else(refused)?;
     Address::new(local, domain)
         .or_else(|_| Address::new(format!("\"{local}\""), domain))
         .map_err(|_| refused())

@@ -29,7 +29,7 @@ pub struct Outgoing {
     pub from: String,
     /// The receiver in the envelope, an address alone.
     pub to: String,
-    /// RFC 5322 text with CRLF line endings, `Message-ID` and `Date` included.
+    /// RFC 5322 text in ASCII with CRLF line endings, `Message-ID` and `Date` included.
     pub content: Zeroizing<Vec<u8>>,
 }
 

@@ -4,27 +4,27 @@
 //! |---|---|---|
 //! | `mongo_uri`, `db_name` | none: the embedded store | the MongoDB deployment and database |
 //! | `mail_info` | none: the outbox folder | SMTP account: `server`, `port`, `username`, `password` |
+//! | `mail_tls` | `auto` | `implicit`, `starttls`, `none`; `auto`: implicit on port 465, else STARTTLS |
+//! | `mail_from` | `mail_info.username` | the sender, an e-mail address |
 //! | `db_attempts` | 6 | attempts at the first connection to the database, 1 to 1000 |
 //! | `db_delay` | 10 | seconds between two of them, at most 3600 |
 //! | `db_timeout` | 5000 | milliseconds that each may take, 1 to 600000 |
-//! | `certs` | the platform's roots | file of CA certificates (PEM) for TLS to database and mail server |
+//! | `certs` | the platform's roots | file of CA certificates (PEM) for TLS to the database, and beside the platform's to the mail server |
 //! | `secret_key` | made once in the data folder | 32 bytes, base64 |
 //! | `old_secret_keys` | none | former keys, only read with: a list, or one text with white space between them |
 
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::layer::{Entry, Found, Layer};
+use super::layer::Layer;
+use super::mail_account;
 use super::origin::{Origin, wrong};
 use super::secret_key::{SecretKey, decode};
+use super::taker::Taker;
 use crate::error::SetupError;
-
-/// The four keys of `mail_info`.
-const MAIL_INFO: [&str; 4] =
-    ["mail_info.server", "mail_info.port", "mail_info.username", "mail_info.password"];
+pub use crate::mail::account::{MailTls, SmtpAccount};
 
 /// What the host does for a tenant by its settings. Not `Debug`: it holds passwords.
 #[derive(Clone, Default)]
@@ -36,7 +36,8 @@ pub struct HostSettings {
     pub smtp: Option<SmtpAccount>,
     /// How the first connection to a database server is made.
     pub connection: Connection,
-    /// CA certificates (PEM) instead of the platform's.
+    /// CA certificates (PEM): for a database server instead of the platform's, for a mail server
+    /// beside them.
     pub certs: Option<PathBuf>,
 }
 
@@ -47,19 +48,6 @@ pub struct Mongo {
     pub uri: Zeroizing<String>,
     /// The name of the database.
     pub database: String,
-}
-
-/// An account on a mail server.
-#[derive(Clone)]
-pub struct SmtpAccount {
-    /// Host name or address.
-    pub server: String,
-    /// Port, not 0.
-    pub port: u16,
-    /// Name to sign in with.
-    pub username: String,
-    /// Password to sign in with.
-    pub password: Zeroizing<String>,
 }
 
 /// How the first connection to a database server is made.
@@ -79,15 +67,22 @@ impl Default for Connection {
     }
 }
 
-/// Refuse what is understood but not built in. Ignoring it would put the users of a shared
-/// database into a local file, or a code that somebody waits for into a folder.
+/// Refuse what is understood but was left out of this build. Ignoring it would put the users of a
+/// shared database into a local file, or a code that somebody waits for into a folder.
+///
+/// The only place that knows: with a store or mailer of that kind, its line goes.
 fn refuse_what_is_not_built_in(taker: &Taker<'_>) -> Result<(), SetupError> {
-    for (key, what, built_in) in [
-        ("mongo_uri", "MongoDB", cfg!(feature = "mongodb")),
-        ("mail_info.server", "SMTP", cfg!(feature = "smtp")),
+    for (key, what, feature, built_in) in [
+        ("mongo_uri", "MongoDB", "mongodb", cfg!(feature = "mongodb")),
+        ("mail_info.server", "SMTP", "smtp", cfg!(feature = "smtp")),
     ] {
-        if let Some(origin) = taker.origin(key).filter(|_| !built_in) {
-            let problem = format!("needs support for {what}, which this build was made without");
+        if built_in {
+            continue;
+        }
+        if let Some(origin) = taker.origin(key) {
+            let problem = format!(
+                "needs support for {what}, which this build was made without (feature `{feature}`)"
+            );
             let key = key.split('.').next().unwrap_or(key);
             return Err(wrong(taker.tenant, key, &problem, origin));
         }
@@ -107,16 +102,16 @@ pub(super) struct Taken {
 
 /// Take the host's keys out of `entries`. Paths are relative to `folder`.
 pub(super) fn take(tenant: &str, entries: &mut Layer, folder: &Path) -> Result<Taken, SetupError> {
-    let mut taker = Taker { tenant, folder, entries, taken: Vec::new() };
+    let mut taker = Taker::new(tenant, entries);
     let settings = HostSettings {
         mongo: mongo(&mut taker)?,
-        smtp: smtp(&mut taker)?,
+        smtp: mail_account::take(&mut taker)?,
         connection: connection(&mut taker)?,
-        certs: certs(&mut taker)?,
+        certs: certs(&mut taker, folder)?,
     };
     let secret_keys = secret_keys(&mut taker)?;
     refuse_what_is_not_built_in(&taker)?;
-    Ok(Taken { settings, secret_keys, origins: taker.taken })
+    Ok(Taken { settings, secret_keys, origins: taker.taken() })
 }
 
 fn mongo(taker: &mut Taker<'_>) -> Result<Option<Mongo>, SetupError> {
@@ -142,37 +137,6 @@ fn mongo(taker: &mut Taker<'_>) -> Result<Option<Mongo>, SetupError> {
     }
 }
 
-fn smtp(taker: &mut Taker<'_>) -> Result<Option<SmtpAccount>, SetupError> {
-    let table = "must be a table of server, port, username and password";
-    if let Some(entry) = taker.entries.get("mail_info") {
-        return Err(wrong(taker.tenant, "mail_info", table, &entry.origin));
-    }
-    let mut given = taker.entries.iter().filter(|(key, _)| key.starts_with("mail_info."));
-    let Some((_, first)) = given.clone().next() else { return Ok(None) };
-    let somewhere = first.origin.clone();
-    if let Some((key, entry)) = given.find(|(key, _)| !MAIL_INFO.contains(&key.as_str())) {
-        let problem = "is unknown: `mail_info` has server, port, username and password";
-        return Err(wrong(taker.tenant, key, problem, &entry.origin));
-    }
-    if let Some(missing) = MAIL_INFO.iter().find(|key| !taker.entries.contains_key(**key)) {
-        let problem = "is missing: `mail_info` needs server, port, username and password";
-        return Err(wrong(taker.tenant, missing, problem, &somewhere));
-    }
-    let [server, port, username, password] = MAIL_INFO;
-    let port = taker.integer(port, 1..=65535)?;
-    match (taker.text(server)?, port, taker.text(username)?, taker.text(password)?) {
-        (Some((server, _)), Some(port), Some((username, _)), Some((password, _))) => {
-            Ok(Some(SmtpAccount {
-                server: server.as_str().to_owned(),
-                port,
-                username: username.as_str().to_owned(),
-                password,
-            }))
-        }
-        _ => Err(wrong(taker.tenant, "mail_info", table, &somewhere)),
-    }
-}
-
 fn connection(taker: &mut Taker<'_>) -> Result<Connection, SetupError> {
     let default = Connection::default();
     Ok(Connection {
@@ -184,9 +148,9 @@ fn connection(taker: &mut Taker<'_>) -> Result<Connection, SetupError> {
     })
 }
 
-fn certs(taker: &mut Taker<'_>) -> Result<Option<PathBuf>, SetupError> {
+fn certs(taker: &mut Taker<'_>, folder: &Path) -> Result<Option<PathBuf>, SetupError> {
     let Some((path, origin)) = taker.text("certs")? else { return Ok(None) };
-    let path = taker.folder.join(path.as_str());
+    let path = folder.join(path.as_str());
     if !path.is_file() {
         let problem = format!("must be a file of certificates: {} is none", path.display());
         return Err(wrong(taker.tenant, "certs", &problem, &origin));
@@ -212,69 +176,4 @@ fn secret_keys(taker: &mut Taker<'_>) -> Result<Vec<SecretKey>, SetupError> {
         add(taker, "old_secret_keys", &text, &origin)?;
     }
     Ok(keys)
-}
-
-/// Takes typed values out of a layer.
-struct Taker<'a> {
-    tenant: &'a str,
-    folder: &'a Path,
-    entries: &'a mut Layer,
-    taken: Vec<(String, Origin)>,
-}
-
-impl Taker<'_> {
-    fn take(&mut self, key: &str) -> Option<Entry> {
-        let entry = self.entries.remove(key)?;
-        self.taken.push((key.to_owned(), entry.origin.clone()));
-        Some(entry)
-    }
-
-    /// Where a key that was taken had been given.
-    fn origin(&self, key: &str) -> Option<&Origin> {
-        self.taken.iter().find(|(taken, _)| taken == key).map(|(_, origin)| origin)
-    }
-
-    /// A text that is not empty.
-    fn text(&mut self, key: &str) -> Result<Option<(Zeroizing<String>, Origin)>, SetupError> {
-        let Some(entry) = self.take(key) else { return Ok(None) };
-        let text = match (entry.value, entry.raw) {
-            (Found::Text(text), _) | (_, Some(text)) => text,
-            _ => return Err(wrong(self.tenant, key, "must be a text", &entry.origin)),
-        };
-        if text.is_empty() {
-            return Err(wrong(self.tenant, key, "is empty", &entry.origin));
-        }
-        Ok(Some((text, entry.origin)))
-    }
-
-    /// An integer of a range that the target type holds.
-    fn integer<T: TryFrom<i64>>(
-        &mut self,
-        key: &str,
-        range: RangeInclusive<i64>,
-    ) -> Result<Option<T>, SetupError> {
-        let Some(entry) = self.take(key) else { return Ok(None) };
-        let value = match entry.value {
-            Found::Integer(value) if range.contains(&value) => T::try_from(value).ok(),
-            _ => None,
-        };
-        if value.is_none() {
-            let problem = format!("must be an integer from {} to {}", range.start(), range.end());
-            return Err(wrong(self.tenant, key, &problem, &entry.origin));
-        }
-        Ok(value)
-    }
-
-    /// A list of texts, or one text with white space between them.
-    fn list(&mut self, key: &str) -> Result<Vec<(Zeroizing<String>, Origin)>, SetupError> {
-        let Some(entry) = self.take(key) else { return Ok(Vec::new()) };
-        let texts = match entry.value {
-            Found::List(texts) => texts,
-            Found::Text(text) => {
-                text.split_whitespace().map(|text| Zeroizing::new(text.to_owned())).collect()
-            }
-            _ => return Err(wrong(self.tenant, key, "must be a list of texts", &entry.origin)),
-        };
-        Ok(texts.into_iter().map(|text| (text, entry.origin.clone())).collect())
-    }
 }

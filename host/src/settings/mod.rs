@@ -32,8 +32,10 @@ mod environment;
 mod file;
 pub mod host_keys;
 mod layer;
+mod mail_account;
 mod origin;
 pub mod secret_key;
+mod taker;
 #[cfg(test)]
 mod tests;
 

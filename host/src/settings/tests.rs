@@ -283,6 +283,7 @@ const BAD_TABLES: &[(&str, &[&str])] = &[
     ("mongo_uri = \"http://x\"\ndb_name = \"x\"", &["`mongo_uri`", "mongodb://", "p.toml:2:1"]),
     ("mongo_uri = \"mongodb://x\"", &["`db_name`", "missing", "p.toml:2:1"]),
     ("db_name = \"x\"", &["`db_name`", "needs `mongo_uri`", "p.toml:2:1"]),
+    #[cfg(not(feature = "mongodb"))]
     (
         "db_name = \"x\"\nmongo_uri = \"mongodb://u:hush@x\"",
         &["`mongo_uri`", "MongoDB", "this build", "p.toml:3:1"],
@@ -311,7 +312,52 @@ const BAD_TABLES: &[(&str, &[&str])] = &[
         &["`mail_info.password`", "text"],
     ),
     (
+        "mail_info = {server = \"smtp://x\", port = 25, username = \"u@x\", password = \"hush\"}",
+        &["`mail_info.server`", "host name", "p.toml:2:14"],
+    ),
+    (
+        "mail_info = {server = \"x:25\", port = 25, username = \"u@x\", password = \"hush\"}",
+        &["`mail_info.server`", "without port", "p.toml:2:14"],
+    ),
+    (
         "mail_info = {server = \"x\", port = 25, username = \"u\", password = \"hush\"}",
+        &["`mail_from`", "missing", "`mail_info.username`", "p.toml:2:40"],
+    ),
+    (
+        "mail_from = \"A <a@x>\"\n\
+         mail_info = {server = \"x\", port = 25, username = \"u\", password = \"hush\"}",
+        &["`mail_from`", "one e-mail address", "p.toml:2:1"],
+    ),
+    (
+        "mail_from = \"a@x, b@x\"\n\
+         mail_info = {server = \"x\", port = 25, username = \"u\", password = \"hush\"}",
+        &["`mail_from`", "one e-mail address", "p.toml:2:1"],
+    ),
+    (
+        "mail_tls = \"ssl\"\n\
+         mail_info = {server = \"x\", port = 25, username = \"u@x\", password = \"hush\"}",
+        &["`mail_tls`", "\"implicit\"", "p.toml:2:1"],
+    ),
+    (
+        "mail_tls = false\n\
+         mail_info = {server = \"x\", port = 25, username = \"u@x\", password = \"hush\"}",
+        &["`mail_tls`", "text", "p.toml:2:1"],
+    ),
+    (
+        "mail_tls = \"none\"\n\
+         mail_info = {server = \"mail.example.com\", port = 25, username = \"u@x\", password = \"hush\"}",
+        &["`mail_tls`", "in the open", "not this machine", "p.toml:2:1"],
+    ),
+    (
+        "mail_tls = \"none\"\n\
+         mail_info = {server = \"localhost.example.com\", port = 25, username = \"u@x\", password = \"hush\"}",
+        &["`mail_tls`", "not this machine"],
+    ),
+    ("mail_tls = \"auto\"", &["`mail_tls`", "needs `mail_info`", "p.toml:2:1"]),
+    ("mail_from = \"a@x\"", &["`mail_from`", "needs `mail_info`", "p.toml:2:1"]),
+    #[cfg(not(feature = "smtp"))]
+    (
+        "mail_info = {server = \"x\", port = 25, username = \"u@x\", password = \"hush\"}",
         &["`mail_info`", "SMTP", "this build", "p.toml:2:14"],
     ),
     ("password = \"hush\" hush", &["p.toml:2:"]),
@@ -409,13 +455,56 @@ fn a_mistake_in_a_variable_is_told_with_its_name() {
 }
 
 #[test]
+#[cfg(feature = "smtp")]
 fn a_password_of_digits_in_the_environment_is_a_text() {
     let files = Files::new(
-        "[tenants.default]\nmail_info = {server = \"x\", port = 25, username = \"u\"}\n",
+        "[tenants.default]\nmail_info = {server = \"x\", port = 25, username = \"u@x\"}\n",
     );
-    let complaint =
-        files.complaint(&[("PORTCULLIS_TENANTS__DEFAULT__MAIL_INFO__PASSWORD", "123456")]);
-    assert!(complaint.contains("SMTP"), "refused for nothing but the build: {complaint}");
+    let given = [("PORTCULLIS_TENANTS__DEFAULT__MAIL_INFO__PASSWORD", "123456")];
+    let account = files.tenant(&given).unwrap().host.smtp.unwrap();
+    assert_eq!(account.password.as_str(), "123456");
+}
+
+#[test]
+#[cfg(feature = "smtp")]
+fn the_port_says_how_mail_is_made_secure_unless_mail_tls_does() {
+    use crate::mail::account::MailTls;
+    for (server, port, given, meant) in [
+        ("mail.example.com", 465, "", MailTls::Implicit),
+        ("mail.example.com", 587, "", MailTls::StartTls),
+        ("mail.example.com", 25, "mail_tls = \"auto\"", MailTls::StartTls),
+        ("mail.example.com", 465, "mail_tls = \"auto\"", MailTls::Implicit),
+        ("mail.example.com", 2465, "mail_tls = \"implicit\"", MailTls::Implicit),
+        ("mail.example.com", 465, "mail_tls = \"starttls\"", MailTls::StartTls),
+        ("192.0.2.1", 587, "", MailTls::StartTls),
+        ("localhost", 25, "", MailTls::StartTls),
+        ("localhost", 25, "mail_tls = \"none\"", MailTls::None),
+        ("127.0.0.1", 25, "mail_tls = \"none\"", MailTls::None),
+        ("127.5.5.5", 25, "mail_tls = \"none\"", MailTls::None),
+        ("::1", 25, "mail_tls = \"none\"", MailTls::None),
+    ] {
+        let files = Files::new(&format!(
+            "[tenants.default]\n{given}\nmail_info = {{server = \"{server}\", port = {port}, \
+             username = \"u@x\", password = \"hush\"}}\n"
+        ));
+        let account = files.tenant(&[]).unwrap().host.smtp.unwrap();
+        assert_eq!((account.port, account.tls), (port, meant), "{server} {port} {given}");
+    }
+}
+
+#[test]
+#[cfg(feature = "smtp")]
+fn the_sender_is_mail_from_or_else_the_account() {
+    let account = |mail_from: &str, username: &str| {
+        let files = Files::new(&format!(
+            "[tenants.default]\n{mail_from}\nmail_info = {{server = \"x\", port = 25, \
+             username = \"{username}\", password = \"hush\"}}\n"
+        ));
+        files.tenant(&[]).unwrap().host.smtp.unwrap().from
+    };
+    assert_eq!(account("", "u@example.com"), "u@example.com");
+    assert_eq!(account("mail_from = \"no-reply@example.com\"", "u@x"), "no-reply@example.com");
+    assert_eq!(account("mail_from = \"no-reply@example.com\"", "apikey"), "no-reply@example.com");
 }
 
 #[test]

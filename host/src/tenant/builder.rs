@@ -17,12 +17,14 @@ use crate::store::{Database, Store};
 /// ends.
 #[must_use]
 pub struct TenantBuilder {
-    runtime: Runtime,
+    pub(super) runtime: Runtime,
     pub(super) settings: Settings,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) database: Option<Arc<dyn Database>>,
     pub(super) mailer: Option<Arc<dyn Mailer>>,
-    clock: Clock,
+    #[cfg(feature = "smtp")]
+    pub(super) transport: Option<super::delivery::Way>,
+    pub(super) clock: Clock,
     #[cfg(all(feature = "sqlite", feature = "outbox"))]
     pub(super) data_dir: Option<std::path::PathBuf>,
 }
@@ -35,6 +37,8 @@ impl TenantBuilder {
             store: None,
             database: None,
             mailer: None,
+            #[cfg(feature = "smtp")]
+            transport: None,
             clock: Arc::new(SystemTime::now),
             #[cfg(all(feature = "sqlite", feature = "outbox"))]
             data_dir: None,
@@ -96,6 +100,27 @@ impl TenantBuilder {
         self
     }
 
+    /// Send mail through this, from this address, and keep in the store what it cannot take for
+    /// now: see [`queue`](crate::mail::queue). Waiting mail is delivered by
+    /// [`serve_mail`](Tenant::serve_mail) or [`deliver_mail`](Tenant::deliver_mail).
+    ///
+    /// Without a transport and a mailer, the mail account of the settings is used, if there is one.
+    #[cfg(feature = "smtp")]
+    pub fn transport(self, from: &str, transport: impl crate::mail::transport::Transport) -> Self {
+        self.shared_transport(from, Arc::new(transport))
+    }
+
+    /// As [`transport`](TenantBuilder::transport), for one that somebody else holds too.
+    #[cfg(feature = "smtp")]
+    pub fn shared_transport(
+        mut self,
+        from: &str,
+        transport: Arc<dyn crate::mail::transport::Transport>,
+    ) -> Self {
+        self.transport = Some(super::delivery::Way { from: from.to_owned(), transport });
+        self
+    }
+
     /// Where the component learns the time. Without it: from the system.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -114,18 +139,31 @@ impl TenantBuilder {
         self
     }
 
+    /// Whether mail has a way out, or gets one from the settings.
+    #[cfg(all(feature = "sqlite", feature = "outbox"))]
+    pub(super) fn has_way_for_mail(&self) -> bool {
+        #[cfg(feature = "smtp")]
+        if self.transport.is_some() {
+            return true;
+        }
+        self.mailer.is_some() || self.settings.host.smtp.is_some()
+    }
+
     /// Look at everything and set the tenant up. The component itself looks at its settings.
     ///
     /// # Errors
     /// [`SetupError::Settings`] with every setting that is wrong, one a line;
-    /// [`SetupError::Store`] without a store; [`SetupError::Component`] when the component does
-    /// not answer.
+    /// [`SetupError::Store`] without a store; [`SetupError::Mail`] for a mailer and a transport at
+    /// once, or a sender that is no address; [`SetupError::Component`] when the component does not
+    /// answer.
     pub async fn build(self) -> Result<Tenant, SetupError> {
         let given = self;
         #[cfg(feature = "mongodb")]
         let given = super::database::fill(given).await?;
         #[cfg(all(feature = "sqlite", feature = "outbox"))]
         let given = super::data_dir::fill(given).await?;
+        #[cfg(feature = "smtp")]
+        let (given, queue) = super::delivery::connect(given)?;
         let Some(store) = given.store else {
             return Err(SetupError::Store(
                 "the tenant has none: give `store` or `data_dir`".into(),
@@ -141,6 +179,8 @@ impl TenantBuilder {
                     mailer: given.mailer,
                     clock: given.clock,
                 }),
+                #[cfg(feature = "smtp")]
+                queue,
                 tickets: Arc::new(Semaphore::new(TICKETS as usize)),
             }),
         };

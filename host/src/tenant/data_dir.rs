@@ -35,7 +35,8 @@ fn fill_now(mut tenant: TenantBuilder, folder: &Path) -> Result<TenantBuilder, S
     // would be split, and a code that somebody waits for would lie in a file.
     for (key, unserved) in [
         ("mongo_uri", host.mongo.is_some() && tenant.store.is_none()),
-        ("mail_info", host.smtp.is_some() && tenant.mailer.is_none()),
+        // Where it can be served, that is done when everything else is there.
+        ("mail_info", !cfg!(feature = "smtp") && host.smtp.is_some() && tenant.mailer.is_none()),
     ] {
         if unserved {
             let problem = "is set, and the tenant was given nothing that serves it";
@@ -49,7 +50,7 @@ fn fill_now(mut tenant: TenantBuilder, folder: &Path) -> Result<TenantBuilder, S
         tenant.database.get_or_insert(store.clone());
         tenant.store = Some(store);
     }
-    if tenant.mailer.is_none() {
+    if !tenant.has_way_for_mail() {
         tenant.mailer = Some(Arc::new(Outbox::new(folder.join("outbox"))));
     }
     Ok(tenant)

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::component::{Call, Host, Runtime, Work};
 use crate::contract::types::Failure;
@@ -15,8 +15,12 @@ mod builder;
 mod data_dir;
 #[cfg(feature = "mongodb")]
 pub(crate) mod database;
+#[cfg(feature = "smtp")]
+mod delivery;
+mod mail;
 
 pub use builder::TenantBuilder;
+pub use mail::MailQueue;
 
 /// Calls that a tenant can have in hand; far more than any runtime admits.
 const TICKETS: u32 = 1 << 20;
@@ -33,6 +37,9 @@ pub struct Tenant {
 struct Inner {
     runtime: Runtime,
     host: Arc<Host>,
+    /// Where mail waits, if it goes out through a transport.
+    #[cfg(feature = "smtp")]
+    queue: Option<crate::mail::queue::QueuedMailer>,
     /// One for each call in hand.
     tickets: Arc<Semaphore>,
 }
@@ -65,11 +72,16 @@ impl Tenant {
         Fut: Future<Output = wasmtime::Result<Result<R, Failure>>> + Send + 'static,
         R: Send + 'static,
     {
-        let Inner { runtime, host, tickets } = &*self.inner;
-        let ticket = Arc::clone(tickets)
-            .try_acquire_owned()
-            .map_err(|_| CallError::Usage("the tenant is closed".into()))?;
+        let Inner { runtime, host, .. } = &*self.inner;
+        let ticket = self.ticket()?;
         runtime.run(Arc::clone(host), ticket, work, call).await
+    }
+
+    /// Leave to begin something that [`close`](Tenant::close) then waits for.
+    fn ticket(&self) -> Result<OwnedSemaphorePermit, CallError> {
+        Arc::clone(&self.inner.tickets)
+            .try_acquire_owned()
+            .map_err(|_| CallError::Usage("the tenant is closed".into()))
     }
 
     /// Look at up to `limit` overdue keys and remove what has run out: limits, codes, counts of
@@ -87,12 +99,16 @@ impl Tenant {
     }
 
     /// Refuse further calls on all clones of this tenant and wait until those in hand are finished,
-    /// at most [`Limits::time`](crate::Limits::time). With the last clone the store is gone, and
-    /// its connections are closed.
+    /// at most [`Limits::time`](crate::Limits::time), and the attempts at mail under way with what
+    /// follows them. With the last clone the store is gone, and its connections are closed.
     pub async fn close(self) {
         // An error means that another clone is being closed, which has the same effect.
         let all = self.inner.tickets.acquire_many(TICKETS).await;
         self.inner.tickets.close();
         drop(all);
+        #[cfg(feature = "smtp")]
+        if let Some(queue) = &self.inner.queue {
+            queue.close().await;
+        }
     }
 }

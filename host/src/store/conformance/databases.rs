@@ -71,7 +71,7 @@ pub(super) async fn dropping_everything_takes_other_collections_too(
         commit_one(store, put_edits(collection, ADA, None, vec![])).await;
     }
     store.remove_all().await.expect("dropping everything");
-    assert!(load(&*store, ADA).await.is_empty());
+    assert!(load(store, ADA).await.is_empty());
     assert_eq!(store.count("later_2").await.expect("a number"), 0);
 }
 

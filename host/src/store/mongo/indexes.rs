@@ -61,9 +61,11 @@ impl Indexes {
         });
         match made.await {
             Ok(_) => Ok(()),
-            Err(trouble) if trouble.is_duplicate() => {
-                Err(Error::Damaged(duplicates(store, collection).await?))
-            }
+            Err(trouble) if trouble.is_duplicate() => Err(Error::Damaged(format!(
+                "the collection {collection} has several records for one address, so its unique \
+                 index cannot be made and nobody can be registered; nothing was changed. `portcullis \
+                 migrate --dry-run` tells which; remove what is wrong, then run `portcullis migrate`"
+            ))),
             // IndexOptionsConflict, IndexKeySpecsConflict
             Err(trouble) if matches!(trouble.code(), Some(85 | 86)) => {
                 Err(Error::Damaged(format!(
@@ -101,8 +103,9 @@ impl Indexes {
     }
 }
 
-/// Which addresses have more than one record.
-async fn duplicates(store: &MongoStore, collection: &str) -> Result<String, Error> {
+/// The first addresses that have more than one record, for the operator alone; empty when there are
+/// none.
+pub(super) async fn duplicates(store: &MongoStore, collection: &str) -> Result<String, Error> {
     // In the users, spellings of one address count as one; elsewhere they may stand side by side.
     let key = match collection {
         "users" => doc! { "$toLower": "$email" },
@@ -115,13 +118,9 @@ async fn duplicates(store: &MongoStore, collection: &str) -> Result<String, Erro
         doc! { "$limit": NAMED as i64 },
     ];
     let found = store.aggregate(collection, pipeline, None).await?;
-    let names: Vec<String> =
-        found.iter().filter_map(|it| it.get_str("_id").ok().map(str::to_owned)).collect();
-    Ok(format!(
-        "the collection {collection} has several records for one address ({}{}), so its unique \
-         index cannot be made and nobody can be registered; nothing was changed. `portcullis \
-         migrate --dry-run` tells all of them; remove what is wrong, then run `portcullis migrate`",
-        names.join(", "),
-        if names.len() == NAMED { ", …" } else { "" }
-    ))
+    let mut names: Vec<&str> = found.iter().filter_map(|it| it.get_str("_id").ok()).collect();
+    if names.len() == NAMED {
+        names.push("…");
+    }
+    Ok(names.join(", "))
 }

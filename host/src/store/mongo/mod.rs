@@ -121,11 +121,18 @@ impl MongoStore {
         Ok(store)
     }
 
-    /// Makes the indexes that are missing, and gives what is wrong with those that cannot be made.
+    /// Makes the indexes that are missing, and gives what is wrong with those that cannot be made;
+    /// this names addresses, and is for the operator alone.
     pub async fn check(&self) -> Vec<Error> {
         let mut problems = Vec::new();
         for collection in COLLECTIONS.iter().chain(&[MAIL]) {
-            problems.extend(self.indexes().make(self, collection).await.err());
+            let Err(error) = self.indexes().make(self, collection).await else { continue };
+            problems.push(match (error, indexes::duplicates(self, collection).await) {
+                (Error::Damaged(text), Ok(names)) if !names.is_empty() => {
+                    Error::Damaged(format!("{text}: {names}"))
+                }
+                (error, _) => error,
+            });
         }
         problems
     }

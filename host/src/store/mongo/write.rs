@@ -19,6 +19,7 @@ use super::failure::{Trouble, within};
 use super::plan::{Plan, Step, plan};
 use super::record::{ID, META, unchanged};
 use super::{MongoStore, read, single};
+use crate::random::jittered;
 use crate::store::rules::new_version;
 use crate::store::{Change, Error, Verdict};
 
@@ -260,8 +261,7 @@ impl Pauses {
 
     /// Waits for the next attempt; whether there is to be one.
     pub(super) async fn next(&mut self) -> bool {
-        let random = f64::from(getrandom::u32().unwrap_or(u32::MAX)) / f64::from(u32::MAX);
-        let pause = self.next / 2 + (self.next / 2).mul_f64(random);
+        let pause = jittered(self.next);
         if Instant::now() + pause >= self.end {
             return false;
         }

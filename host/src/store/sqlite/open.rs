@@ -17,6 +17,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::failure::{Failure, describe, is_busy};
 use super::session::Session;
 use super::write;
+use crate::random::jittered;
 use crate::store::{COLLECTIONS, Error};
 
 /// "PTCL". Says that the file is a store of Portcullis.
@@ -263,8 +264,5 @@ pub(super) fn patiently<T>(
 
 /// Sleeps for a random time: up to 1 ms at first, up to 32 ms later.
 fn pause(earlier: u32) {
-    let most = 1000_u32 << earlier.min(5);
-    // Without randomness the pauses are equal, which is slower and not wrong.
-    let micros = getrandom::u32().map_or(most, |random| random % most);
-    std::thread::sleep(Duration::from_micros(u64::from(micros)));
+    std::thread::sleep(jittered(Duration::from_millis(1 << earlier.min(5))));
 }
