@@ -122,9 +122,15 @@ impl Site {
     }
 
     pub fn worker(&self) -> Worker {
+        self.logging_worker("warn")
+    }
+
+    /// A worker that logs from this level on.
+    pub fn logging_worker(&self, level: &str) -> Worker {
         let log = File::options().create(true).append(true).open(self.path().join("log")).unwrap();
         let mut child = self
             .command(&["batch"])
+            .env("PORTCULLIS_LOG", level)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
