@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, UNIX_EPOCH};
 
 use async_trait::async_trait;
+use portcullis::component::{Limits, Runtime};
 use portcullis::functions;
 use portcullis::mail::queue::{Budget, Passed};
 use portcullis::mail::transport::{Failure, Outgoing, Transport};
@@ -250,6 +251,43 @@ impl Transport for Shut {
     async fn check(&self) -> Result<(), Failure> {
         self.deliver(&Outgoing { from: "".into(), to: "".into(), content: vec![].into() }).await
     }
+}
+
+/// A way out on which nothing is ever answered.
+struct Silent;
+
+#[async_trait]
+impl Transport for Silent {
+    async fn deliver(&self, _: &Outgoing) -> Result<(), Failure> {
+        std::future::pending().await
+    }
+    async fn check(&self) -> Result<(), Failure> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_server_that_does_not_answer_costs_a_call_neither_its_mail_nor_its_time() {
+    run(async {
+        let runtime =
+            Runtime::new(Limits { time: Duration::from_secs(4), ..Limits::default() }).unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let tenant = Tenant::builder(&runtime)
+            .secret_key([7; 32])
+            .shared_store(store.clone())
+            .shared_database(store.clone())
+            .transport("codes@example.com", Silent)
+            .build()
+            .await
+            .unwrap();
+        for number in 0..20 {
+            let user = json!({"email": format!("u{number}@example.com")});
+            let reply = call(&tenant, "register_user_no_pass", user).await;
+            assert_eq!(reply["success"], true, "{number}: {reply}");
+        }
+        assert_eq!(tenant.mail_queue().await.unwrap().unwrap().length, 20);
+        tenant.close().await;
+    });
 }
 
 #[test]

@@ -128,7 +128,7 @@ impl TenantBuilder {
     }
 
     /// Use this folder for whatever is not given otherwise: the embedded store with its
-    /// administration, an outbox, and a secret key.
+    /// administration, an outbox unless the settings name a mail account, and a secret key.
     ///
     /// In it are the store (`portcullis.db` for the tenant `default`, otherwise
     /// `tenants/NAME.db`), `outbox/` with one `.eml` file for each mail, and `secret.key`, made at

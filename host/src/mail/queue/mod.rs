@@ -40,8 +40,8 @@
 //! # What stands in the store
 //!
 //! A mail holds a live code. Its text and both addresses are sealed with a key that is made from
-//! the tenant's secret key (`seal`); in the open are times, counts and the guard, which holds the
-//! digest of the code and no more of it.
+//! the tenant's secret key (`seal`); in the open are times, counts and the guard, which names the
+//! account and holds the digest of its code and no more of it.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -47,8 +47,10 @@ impl Record {
         }
         let mut digest = Sha256::new();
         for document in &self.0 {
-            let bytes = without_notes(document).to_vec().map_err(unreadable)?;
-            digest.update(bytes);
+            let mut document = without_notes(document);
+            // A copy at another address is the same record.
+            document.remove(ID);
+            digest.update(document.to_vec().map_err(unreadable)?);
         }
         Ok(Some(digest.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()))
     }
