@@ -12,7 +12,6 @@ use crate::servers;
 
 on_every_ground! { every_acknowledged_change_survives_a_sigkill }
 
-const ROUNDS: u64 = 50;
 /// More than a process can write before it is killed.
 const WRITES: u64 = 100_000;
 
@@ -36,14 +35,18 @@ fn write_until_killed(worker: &mut Worker, round: u64, life: Duration) -> u64 {
             }
         }
     });
-    let first = worker.hear();
-    assert_eq!(first["reply"]["success"], true, "{first}");
+    // The first answer is to write 0.
+    let known = 1 + round % 4;
+    for _ in 0..=known {
+        let answer = worker.hear();
+        assert_eq!(answer["reply"]["success"], true, "{answer}");
+    }
     let pid = worker.id();
     let killer = thread::spawn(move || {
         thread::sleep(life);
         servers::signal(pid, "KILL");
     });
-    let mut acknowledged = 0;
+    let mut acknowledged = known;
     while let Some(answer) = worker.listen() {
         assert_eq!(answer["reply"]["success"], true, "{answer}");
         acknowledged += 1;
@@ -60,15 +63,17 @@ fn made_by(round: u64, number: u64) -> String {
 
 fn every_acknowledged_change_survives_a_sigkill(ground: Ground) {
     let site = Site::on(ground, &[("mail_limit", 0)]);
-    site.worker().call("register_user_no_pass", json!({"email": "ann@example.com"}));
+    // A server answers more slowly than a file, and fewer kills come at a bad moment.
+    let rounds = if ground == Ground::Embedded { 50 } else { 12 };
+    let mut survivor = site.worker();
+    survivor.call("register_user_no_pass", json!({"email": "ann@example.com"}));
     let mut written = 0;
-    for round in 0..ROUNDS {
+    for round in 0..rounds {
         // Spread over what a commit takes, so that kills fall into every part of one.
         let life = Duration::from_micros(1_000 + round * 7_919 % 60_000);
         let last = write_until_killed(&mut site.worker(), round, life);
         written += last;
 
-        let mut survivor = site.worker();
         let data = survivor.call("get_cust_usr_data", json!({"email": "ann@example.com"}));
         let [wrote_round, wrote_number] = [0, 1].map(|at| data["message"][at].as_u64().unwrap());
         assert_eq!(wrote_round, round, "{data}");
@@ -94,5 +99,5 @@ fn every_acknowledged_change_survives_a_sigkill(ground: Ground) {
             assert_eq!(reply["message"], "User is blocked.");
         }
     }
-    assert!(written > ROUNDS, "only {written} writes were seen: this has tested nothing");
+    assert!(written >= rounds, "only {written} writes were seen: this has tested nothing");
 }

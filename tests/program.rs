@@ -1,6 +1,7 @@
 //! The real program as processes: one folder of data, and a database server where asked for; any
 //! number of co-processes on it.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -84,7 +85,7 @@ impl Site {
         site
     }
 
-    /// With one more setting.
+    /// With one more setting, in place of an earlier one of that key.
     pub fn with(mut self, key: &str, value: impl ToString) -> Self {
         self.set(key, &value.to_string());
         self
@@ -115,12 +116,24 @@ impl Site {
         command
     }
 
+    /// What the workers have logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.path().join("log")).unwrap()
+    }
+
     pub fn worker(&self) -> Worker {
+        self.logging_worker("warn")
+    }
+
+    /// A worker that logs from this level on.
+    pub fn logging_worker(&self, level: &str) -> Worker {
+        let log = File::options().create(true).append(true).open(self.path().join("log")).unwrap();
         let mut child = self
             .command(&["batch"])
+            .env("PORTCULLIS_LOG", level)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log)
             .spawn()
             .unwrap();
         let input = child.stdin.take();

@@ -1,7 +1,12 @@
 //! MongoDB as the store, on real servers.
 
+mod connect;
+mod faults;
 mod foreign;
+mod interop;
+mod load;
 mod moves;
+mod secrecy;
 mod suite;
 
 use bson::{Document, doc};
