@@ -55,6 +55,7 @@ pub mod error;
 mod files;
 pub mod functions;
 pub mod mail;
+mod random;
 pub mod settings;
 pub mod store;
 pub mod tenant;

@@ -1,7 +1,5 @@
 //! A message as RFC 5322 text with MIME, whatever way it then goes.
 
-use std::fmt::Write;
-
 use lettre::Address;
 use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType, HeaderName, HeaderValue};
@@ -9,6 +7,7 @@ use lettre::message::{Mailbox, MultiPart, SinglePart};
 
 use super::address::split;
 use super::{Error, Message};
+use crate::random;
 
 /// The message to be sent, its envelope included.
 ///
@@ -64,14 +63,8 @@ pub(crate) fn message_id(domain: &str) -> Result<String, Error> {
 
 /// 128 random bits in hexadecimal.
 pub(crate) fn random() -> Result<String, Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::Other(format!("the system gives no random bytes: {error}")))?;
-    let mut text = String::with_capacity(32);
-    for byte in bytes {
-        write!(text, "{byte:02x}").map_err(|error| Error::Other(error.to_string()))?;
-    }
-    Ok(text)
+    random::hex()
+        .map_err(|error| Error::Other(format!("the system gives no random bytes: {error}")))
 }
 
 /// The address to send to: one address, not a list, a group or a name with one.

@@ -10,6 +10,7 @@ use crate::error::{CallError, SetupError};
 use crate::mail::queue::{Budget, Options, Parts, Passed, QueuedMailer};
 use crate::mail::smtp::{SmtpAccount, SmtpTransport};
 use crate::mail::transport::Transport;
+use crate::random::jittered;
 
 /// The pause between two passes when nothing is left to do: how late a mail may be.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -114,14 +115,8 @@ impl Tenant {
                         PAUSE.saturating_mul(1 << failures.min(4)).min(LONGEST_PAUSE)
                     }
                 };
-                tokio::time::sleep(spread(pause)).await;
+                tokio::time::sleep(jittered(pause)).await;
             }
         }
     }
-}
-
-/// Between half of it and all of it, so that several hosts do not always come together.
-fn spread(pause: Duration) -> Duration {
-    let random = getrandom::u32().unwrap_or(u32::MAX);
-    pause / 2 + (pause / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
 }
