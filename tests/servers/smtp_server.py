@@ -132,7 +132,8 @@ class Server(SMTP):
 
 def authenticate(server, session, envelope, mechanism, data):
     given = (data.login.decode(), data.password.decode())
-    return AuthResult(success=given == (OPTIONS["user"], OPTIONS["password"]))
+    right = given == (OPTIONS["user"], OPTIONS["password"])
+    return AuthResult(success=right, handled=False)
 
 
 def server():

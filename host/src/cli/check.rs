@@ -10,6 +10,7 @@ use super::open::load_settings;
 use super::options::Common;
 use super::{FAILED, print};
 use crate::component::{Limits, Runtime};
+use crate::error::SetupError;
 use crate::functions;
 use crate::mail::smtp::SmtpTransport;
 use crate::mail::transport::Transport;
@@ -86,6 +87,9 @@ async fn look(common: &Common, report: &mut Report) -> anyhow::Result<()> {
             tenant = tenant.shared_store(store.clone()).shared_database(store);
         }
         Ok(None) => {}
+        Err(SetupError::Settings(why) | SetupError::Store(why)) => {
+            return report.wrong("store", &why);
+        }
         Err(error) => return report.wrong("store", &error.to_string()),
     }
     let tenant = match tenant.build().await {

@@ -321,7 +321,7 @@ const BAD_TABLES: &[(&str, &[&str])] = &[
     ),
     (
         "mail_info = {server = \"x\", port = 25, username = \"u\", password = \"hush\"}",
-        &["`mail_from`", "missing", "`mail_info.username`", "p.toml:2:40"],
+        &["`mail_from`", "missing", "`mail_info.username`", "p.toml:2:39"],
     ),
     (
         "mail_from = \"A <a@x>\"\n\

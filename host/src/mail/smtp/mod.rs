@@ -3,6 +3,7 @@
 //! - `session`: one connection, step by step;
 //! - `pool`: the few connections that are kept;
 //! - `trouble`: what went wrong, and what that means for the mail;
+//! - `words`: what may be told of what the server says;
 //! - `lines`: what keeps words from before the encryption out of it.
 
 use std::fs::File;
@@ -19,6 +20,7 @@ mod lines;
 mod pool;
 mod session;
 mod trouble;
+mod words;
 
 pub use super::account::{MailTls, SmtpAccount};
 use super::account::{is_loopback, is_server};
@@ -29,6 +31,7 @@ use crate::files::read_bounded;
 use pool::{CONNECTIONS, Pool, Slot};
 use session::{Letter, Security, Server, Session, Time};
 use trouble::Trouble;
+use words::one_line;
 
 /// How long an attempt may take, unless [`SmtpTransport::time`] says otherwise: less than a call
 /// waits for its mail, so that the answer is known when the call has to answer.
@@ -86,7 +89,7 @@ impl SmtpTransport {
         if !is_server(server) {
             return Err(SetupError::Mail(format!(
                 "`mail_info.server` must be a host name or an address, `{}` is none",
-                trouble::one_line(server)
+                one_line(server)
             )));
         }
         if !is_sender(from) {
@@ -137,6 +140,14 @@ impl SmtpTransport {
         refused.as_ref().filter(|(at, _)| at.elapsed() < PAUSE).map(|(_, failure)| failure.clone())
     }
 
+    /// After a mail: keep the connection, if it is fit for another one.
+    fn end(&self, slot: Slot, session: Session, sent: Result<(), Trouble>) -> Result<(), Failure> {
+        if sent.as_ref().err().is_none_or(Trouble::leaves_connection_usable) {
+            slot.keep(session);
+        }
+        sent.map_err(|trouble| self.tell(&trouble))
+    }
+
     /// What the trouble means for the mail; what is for the operator goes to the log.
     fn tell(&self, trouble: &Trouble) -> Failure {
         let failure = trouble.failure(&self.server.account);
@@ -150,15 +161,6 @@ impl SmtpTransport {
             tracing::debug!("mail was not sent: {failure}");
         }
         failure
-    }
-
-    /// The session's fate after a mail.
-    fn part(slot: Slot, session: Session, sent: &Result<(), Trouble>) {
-        match sent {
-            Ok(()) => slot.keep(session),
-            Err(trouble) if trouble.leaves_connection_usable() => slot.keep_after_reset(session),
-            Err(_) => {}
-        }
     }
 }
 
@@ -178,16 +180,12 @@ impl Transport for SmtpTransport {
                 Err(trouble) if trouble.calls_for_another_connection() => {
                     tracing::debug!("a kept connection to the mail server was gone");
                 }
-                _ => {
-                    Self::part(slot, session, &sent);
-                    return sent.map_err(|trouble| self.tell(&trouble));
-                }
+                _ => return self.end(slot, session, sent),
             }
         }
         let mut session = self.open(time).await?;
         let sent = session.send(&letter, time).await;
-        Self::part(slot, session, &sent);
-        sent.map_err(|trouble| self.tell(&trouble))
+        self.end(slot, session, sent)
     }
 
     /// Connect, secure, sign in and leave, whatever is kept and however the account fared before.

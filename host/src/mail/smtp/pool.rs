@@ -14,7 +14,7 @@ pub(super) const CONNECTIONS: usize = 8;
 /// How long a connection is kept without use: servers may end it after five minutes (RFC 5321
 /// section 4.5.3.2.7), routers on the way forget it sooner.
 const IDLE: Duration = Duration::from_secs(30);
-/// How long resetting a session, or leaving it, may take.
+/// How long leaving a server may take.
 const PARTING: Duration = Duration::from_secs(2);
 
 /// Hands out the right to use a connection, and keeps those that are idle.
@@ -70,15 +70,6 @@ impl Slot {
         let end = tokio::spawn(take_away(idle, since));
         self.idle.sessions().push(Kept { session, since, end });
         drop(self.permit);
-    }
-
-    /// Keep a session whose mail was refused, once it has been reset. Nobody waits for that.
-    pub(super) fn keep_after_reset(self, mut session: Session) {
-        tokio::spawn(async move {
-            if session.reset(Time::new(PARTING)).await {
-                self.keep(session);
-            }
-        });
     }
 }
 

@@ -20,7 +20,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{Instant, timeout_at};
 
 use super::lines::Lines;
-use super::trouble::{Cause, Secrets, Step, Trouble, one_line};
+use super::trouble::{Cause, Step, Trouble};
+use super::words::{Secrets, one_line};
 use crate::mail::account::SmtpAccount;
 use crate::mail::transport::{Failure, Outgoing};
 
@@ -114,11 +115,13 @@ impl<'a> Letter<'a> {
     }
 }
 
-/// A connection that is signed in and between two mails.
+/// A connection that is signed in, for one mail after another.
 pub(super) struct Session {
     connection: AsyncSmtpConnection,
     /// Whether it has carried a mail before.
     used: bool,
+    /// Whether that mail was refused, and is still to be taken back.
+    refused: bool,
 }
 
 impl Session {
@@ -160,7 +163,7 @@ impl Session {
             })
             .await?;
         }
-        let mut session = Self { connection, used: false };
+        let mut session = Self { connection, used: false, refused: false };
         time.of(Step::SignIn, session.sign_in(account)).await?;
         Ok(session)
     }
@@ -178,12 +181,17 @@ impl Session {
         expect(Step::SignIn, &answer, &[235])
     }
 
-    /// Send one mail. After `Ok` the server has it, and the session is ready for the next one.
+    /// Send one mail. After `Ok` the server has it. The session is ready for the next one then, and
+    /// after a [trouble that leaves it usable](Trouble::leaves_connection_usable).
     pub(super) async fn send(&mut self, letter: &Letter<'_>, time: Time) -> Result<(), Trouble> {
         let mail = Mail::new(Some(letter.from.clone()), Vec::new());
         let rcpt = Rcpt::new(letter.to.clone(), Vec::new());
         let first = if self.used { time.impatient() } else { time };
         self.used = true;
+        if self.refused {
+            self.reset(first).await?;
+        }
+        self.refused = true;
         self.command(Step::Sender, mail, &[250], letter, first).await?;
         self.command(Step::Receiver, rcpt, &[250, 251, 252], letter, time).await?;
         self.command(Step::Data, Data, &[354], letter, time).await?;
@@ -192,7 +200,9 @@ impl Session {
             let answer = answer.map_err(at(Step::Content, Secrets::Content(letter.content)))?;
             expect(Step::Content, &answer, &[250])
         })
-        .await
+        .await?;
+        self.refused = false;
+        Ok(())
     }
 
     async fn command(
@@ -211,10 +221,16 @@ impl Session {
         .await
     }
 
-    /// Give up the mail in hand (RSET); whether the session can then be used again.
-    pub(super) async fn reset(&mut self, time: Time) -> bool {
-        let reset = self.connection.command(Rset);
-        timeout_at(time.end, reset).await.is_ok_and(|it| it.is_ok_and(|it| it.has_code(250)))
+    /// Take back the mail that was refused. A connection that will not do so is broken: the answer
+    /// has nothing to do with the next mail.
+    async fn reset(&mut self, time: Time) -> Result<(), Trouble> {
+        let broken = |why: &str| Trouble::new(Step::Sender, Cause::Broken(why.to_owned()));
+        time.of(Step::Sender, async {
+            let answer = self.connection.command(Rset).await;
+            let answer = answer.map_err(|_| broken("it did not take back the mail before"))?;
+            expect(Step::Sender, &answer, &[250])
+        })
+        .await
     }
 
     /// Whether the server is there and listens.

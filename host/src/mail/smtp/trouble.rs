@@ -3,19 +3,12 @@
 use std::error::Error as _;
 use std::io;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use lettre::transport::smtp::Error;
 
+use super::words::{Secrets, one_line};
 use crate::mail::account::SmtpAccount;
 use crate::mail::transport::Failure;
 
-/// The most characters that are told of what somebody else has said.
-const MOST: usize = 200;
-/// So many characters in a row that also stand in the mail are a part of it.
-const OVERLAP: usize = 12;
-/// So many digits in a row may be a code; status codes have three.
-const DIGITS: usize = 4;
 /// Answers that ask for a log-in or refuse one (RFC 4954 section 6), at whatever step: they are
 /// about the account and not about the mail.
 const ABOUT_THE_ACCOUNT: [u16; 4] = [530, 534, 535, 538];
@@ -154,6 +147,7 @@ impl Trouble {
             Cause::Answer(code, words) => {
                 let answer = format!("{code} {words}");
                 let answer = answer.trim_end();
+                let refuses = if *code < 500 { "refuses for now" } else { "refuses" };
                 match self.step {
                     _ if self.is_about_the_account() => format!(
                         "{server} does not let the account in: look at `username` and `password` of \
@@ -167,11 +161,11 @@ impl Trouble {
                         format!("{server} did not let the account of `mail_info` in: {answer}")
                     }
                     Step::Sender => {
-                        format!("the mail server refuses the sender, see `mail_from`: {answer}")
+                        format!("the mail server {refuses} the sender, see `mail_from`: {answer}")
                     }
-                    Step::Receiver => format!("the mail server refuses the receiver: {answer}"),
+                    Step::Receiver => format!("the mail server {refuses} the receiver: {answer}"),
                     Step::Data | Step::Content => {
-                        format!("the mail server refuses the mail: {answer}")
+                        format!("the mail server {refuses} the mail: {answer}")
                     }
                 }
             }
@@ -208,96 +202,6 @@ impl Trouble {
     fn doubt(&self) -> &'static str {
         if self.step == Step::Content { "; it is not known whether it has the mail" } else { "" }
     }
-}
-
-/// What must not be shown, even when the server says it.
-#[derive(Clone, Copy)]
-pub(super) enum Secrets<'a> {
-    /// There are none yet.
-    None,
-    /// Of signing in.
-    Account(&'a SmtpAccount),
-    /// The mail.
-    Content(&'a [u8]),
-}
-
-impl Secrets<'_> {
-    /// The server's words as one short line: without any of the secrets, and without whatever may
-    /// be a code, in whichever way it is encoded in the mail.
-    fn keep_out_of(self, words: &str) -> String {
-        // Codes go before the end is cut off, which could leave half of one.
-        let line = short(without_codes(&one_line_of(words)));
-        let told = match self {
-            Self::None => false,
-            Self::Account(account) => {
-                let SmtpAccount { username, password, .. } = account;
-                let plain = zeroize::Zeroizing::new(format!("\0{username}\0{}", password.as_str()));
-                let encoded = zeroize::Zeroizing::new(STANDARD.encode(password.as_bytes()));
-                let both = zeroize::Zeroizing::new(STANDARD.encode(plain.as_bytes()));
-                [password.as_str(), &encoded, &both].iter().any(|secret| words.contains(*secret))
-            }
-            Self::Content(content) => overlaps(&line, content),
-        };
-        if told { String::new() } else { line }
-    }
-}
-
-/// Whether a piece of the line also stands in the content.
-fn overlaps(line: &str, content: &[u8]) -> bool {
-    let content = one_line_of(&String::from_utf8_lossy(content)).to_ascii_lowercase();
-    let line = line.to_ascii_lowercase();
-    // All characters are ASCII by now, so that every window is a text.
-    line.as_bytes()
-        .windows(OVERLAP)
-        .any(|piece| std::str::from_utf8(piece).is_ok_and(|piece| content.contains(piece)))
-}
-
-/// With stars for every run of digits that may be a code.
-fn without_codes(line: &str) -> String {
-    let mut safe = String::with_capacity(line.len());
-    let mut digits = String::new();
-    for character in line.chars().chain(std::iter::once('\0')) {
-        if character.is_ascii_digit() {
-            digits.push(character);
-            continue;
-        }
-        if digits.len() >= DIGITS {
-            safe.push_str("***")
-        } else {
-            safe.push_str(&digits)
-        }
-        digits.clear();
-        if character != '\0' {
-            safe.push(character);
-        }
-    }
-    safe
-}
-
-/// Somebody else's words as one short line of printable ASCII.
-pub(super) fn one_line(words: &str) -> String {
-    short(one_line_of(words))
-}
-
-fn short(mut line: String) -> String {
-    if line.len() > MOST {
-        line.truncate(MOST);
-        line.push_str("...");
-    }
-    line
-}
-
-/// One line of printable ASCII, with single spaces.
-fn one_line_of(words: &str) -> String {
-    let printable: String = words
-        .chars()
-        .map(|it| match it {
-            ' '..='~' => it,
-            _ if it.is_whitespace() => ' ',
-            _ => '?',
-        })
-        .collect();
-    printable.split_ascii_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The error of the operating system or the TLS library below the library's own.

@@ -66,7 +66,9 @@ pub(super) async fn connect(
             Err(Fault::Trouble(trouble)) => trouble.text(),
         };
         if attempt >= attempts {
-            return Err(format!("{failed} (attempt {attempt} of {attempts})"));
+            return Err(format!(
+                "leads to no database: {failed} (attempt {attempt} of {attempts})"
+            ));
         }
         tracing::warn!(attempt, attempts, "no connection to the database yet: {failed}");
         attempt += 1;
@@ -85,23 +87,22 @@ async fn try_once(
     database: &str,
     options: &Options,
 ) -> Result<(Client, Database, Deployment), Fault> {
-    let mut settings = match within(options.timeout, async { ClientOptions::parse(uri).await })
-        .await
-    {
-        Ok(settings) => settings,
-        // A name that is to be looked up may be known later; a wrong text stays wrong. What is wrong
-        // with it is not said in the driver's words, which may quote the password.
-        Err(trouble) if trouble.is_refusal() => {
-            let why = "mongo_uri is no connection string of MongoDB; in a user name or password, \
+    let mut settings =
+        match within(options.timeout, async { ClientOptions::parse(uri).await }).await {
+            Ok(settings) => settings,
+            // A name that is to be looked up may be known later; a wrong text stays wrong. What is wrong
+            // with it is not said in the driver's words, which may quote the password.
+            Err(trouble) if trouble.is_refusal() => {
+                let why = "is no connection string of MongoDB; in a user name or password, \
                        `@`, `:`, `/` and `%` are written %40, %3A, %2F and %25";
-            return Err(Fault::Configuration(why.into()));
-        }
-        Err(trouble) => return Err(Fault::Trouble(trouble)),
-    };
+                return Err(Fault::Configuration(why.into()));
+            }
+            Err(trouble) => return Err(Fault::Trouble(trouble)),
+        };
     adapt(&mut settings, options);
     let client = Client::with_options(settings).map_err(|error| {
         let problem = Trouble::from(error).text();
-        Fault::Configuration(format!("{problem}: look at `mongo_uri` and `certs`"))
+        Fault::Configuration(format!("or `certs` cannot be used: {problem}"))
     })?;
     let database = client.database(database);
     let hello: Document =

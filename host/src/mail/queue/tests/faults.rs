@@ -105,3 +105,44 @@ async fn what_is_no_mail_of_ours_is_removed() {
     assert_eq!(world.pass().await, Passed { dropped: 1, ..Passed::default() });
     assert_eq!(world.waiting().await, 0);
 }
+
+#[tokio::test]
+async fn a_removal_whose_answer_is_lost_is_a_removal() {
+    let world = World::new(Answer::Gate);
+    world.queued().await;
+    world.pass_time(5);
+    let queue = world.queue.clone();
+    let pass = tokio::spawn(async move { queue.pass(&Budget::default()).await });
+    until(async || world.server.tried() == 2).await;
+    world.store.lost.store(1, Ordering::SeqCst);
+    world.server.gate.add_permits(1);
+    assert_eq!(pass.await.unwrap().unwrap().delivered, 1);
+    assert_eq!((world.waiting().await, world.queue.inner.sent().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_is_lost_is_not_acted_on_until_it_ends() {
+    let world = World::new(Answer::Take);
+    world.queued().await;
+    world.pass_time(5);
+    world.store.lost.store(1, Ordering::SeqCst);
+    assert!(world.queue.pass(&Budget::default()).await.is_err());
+    world.pass_time(29);
+    assert_eq!(world.pass().await, Passed::default());
+    assert_eq!(world.server.tried(), 1);
+    world.pass_time(1);
+    assert_eq!(world.pass().await.delivered, 1);
+}
+
+#[tokio::test]
+async fn a_mail_whose_queueing_is_not_known_to_have_worked_is_told_as_lost_and_not_sent() {
+    let world = World::new(Answer::Later);
+    world.user("one").await;
+    world.store.lost.store(1, Ordering::SeqCst);
+    assert!(matches!(world.queue.send(&guarded("one")).await, Err(MailError::Other(_))));
+    // Whoever was told so takes the code back.
+    world.user("none").await;
+    world.server.always(Answer::Take);
+    world.pass_time(5);
+    assert_eq!(world.pass().await, Passed { dropped: 1, ..Passed::default() });
+}

@@ -125,6 +125,10 @@ struct Shaky {
     down: AtomicBool,
     keeps: AtomicBool,
     damaged: AtomicBool,
+    /// Commits that are made and then answered as if they were not.
+    lost: AtomicUsize,
+    /// What is answered as overdue, whatever is.
+    stale: Mutex<Option<Vec<String>>>,
 }
 
 impl Shaky {
@@ -161,11 +165,19 @@ impl Store for Shaky {
         if removes && self.keeps.load(Ordering::SeqCst) {
             return Err(Error::Unavailable("the database went away".into()));
         }
-        self.store.commit(changes).await
+        let verdict = self.store.commit(changes).await?;
+        let lost = self.lost.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
+        match lost {
+            Ok(_) => Err(Error::Unavailable("the answer was lost".into())),
+            Err(_) => Ok(verdict),
+        }
     }
 
     async fn overdue(&self, names: &[&str], before: u64, limit: u32) -> Result<Vec<String>, Error> {
         self.up()?;
+        if let Some(stale) = self.stale.lock().unwrap().clone() {
+            return Ok(stale);
+        }
         self.store.overdue(names, before, limit).await
     }
 }

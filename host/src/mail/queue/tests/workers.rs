@@ -97,3 +97,23 @@ async fn a_worker_that_lost_its_claim_does_not_give_the_mail_back() {
     assert_eq!(other.await.unwrap().unwrap().delivered, 1);
     assert_eq!(world.waiting().await, 0);
 }
+
+#[tokio::test]
+async fn a_mail_that_was_claimed_since_it_was_found_is_left_alone() {
+    let world = World::new(Answer::Gate);
+    world.queued().await;
+    world.pass_time(5);
+    let key = world.records().await.remove(0).key;
+    let queue = world.queue.clone();
+    let pass = tokio::spawn(async move { queue.pass(&Budget::default()).await });
+    until(async || world.server.tried() == 2).await;
+    let claimed = world.records().await;
+    // As this host found it a moment before.
+    *world.store.stale.lock().unwrap() = Some(vec![key]);
+    let late = world.host(&[1]);
+    assert_eq!(late.pass(&Budget::default()).await.unwrap(), Passed::default());
+    *world.store.stale.lock().unwrap() = None;
+    assert_eq!((world.server.tried(), world.records().await), (2, claimed));
+    world.server.gate.add_permits(1);
+    assert_eq!(pass.await.unwrap().unwrap().delivered, 1);
+}
