@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout_at};
 
-use super::limits::{CHANGES, EDITS, ENTRIES, KEY, OVERDUE, PATH};
+use super::limits::{EDITS, ENTRIES, OVERDUE, PATH};
 use super::state::State;
 use crate::contract::{database, mailer, store};
-use crate::store::{COLLECTIONS, Change, Database, Edit, Entry, Error, Sizes, Verdict};
+use crate::random::jittered;
+use crate::store::rules::{MAX_KEY, check_changes, check_collection, check_key};
+use crate::store::{COLLECTIONS, Change, Database, Entry, Error, Put, Relocation, Sizes, Verdict};
 
 /// The pause before a second conflict in a row is told: up to this, doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -24,7 +26,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(50);
 
 impl store::Host for State {
     async fn load(&mut self, key: String) -> wasmtime::Result<Result<Vec<Entry>, Error>> {
-        if let Err(error) = name(&key) {
+        if let Err(error) = check_key(&key) {
             return Ok(Err(error));
         }
         let store = self.host.store.clone();
@@ -54,7 +56,7 @@ impl store::Host for State {
         problem: String,
     ) -> wasmtime::Result<()> {
         let tenant = &self.host.settings.tenant;
-        if name(&collection).is_ok() && name(&key).is_ok() && name(&problem).is_ok() {
+        if [&collection, &key, &problem].iter().all(|text| text.len() <= MAX_KEY) {
             tracing::warn!(%tenant, %collection, %key, %problem, "a record cannot be used");
         }
         Ok(())
@@ -115,13 +117,6 @@ impl State {
     }
 }
 
-/// Between half of it and all of it.
-fn jittered(pause: Duration) -> Duration {
-    // Without randomness the pause is merely less well spread.
-    let random = getrandom::u32().unwrap_or(u32::MAX);
-    pause / 2 + (pause / 2).mul_f64(f64::from(random) / f64::from(u32::MAX))
-}
-
 /// What the store answers, or that it did not answer in time.
 async fn within<T>(
     deadline: Instant,
@@ -137,52 +132,28 @@ async fn within<T>(
     })
 }
 
+/// Whether a commit is one that a store may be asked for. What it does to documents is looked at by
+/// the store; only how much there is of it is bounded here.
 fn acceptable(changes: &[Change]) -> Result<(), Error> {
-    if changes.len() > CHANGES {
-        return Err(too_much("changes", CHANGES));
-    }
+    check_changes(changes)?;
     changes.iter().try_for_each(|change| match change {
-        Change::Put(put) => {
-            name(&put.collection)?;
-            name(&put.key)?;
-            paths(&put.edits)
+        Change::Put(Put { edits, .. }) | Change::Move(Relocation { edits, .. }) => {
+            if edits.len() > EDITS {
+                return Err(Error::Other(format!("more than {EDITS} edits in a change")));
+            }
+            match edits.iter().any(|edit| edit.path.len() > PATH) {
+                true => Err(Error::Other(format!("more than {PATH} names in a path"))),
+                false => Ok(()),
+            }
         }
-        Change::Move(relocation) => {
-            name(&relocation.collection)?;
-            name(&relocation.key)?;
-            name(&relocation.to)?;
-            paths(&relocation.edits)
-        }
-        Change::Remove(removal) => name(&removal.collection).and_then(|()| name(&removal.key)),
-        Change::Expect(expect) => name(&expect.collection).and_then(|()| name(&expect.key)),
+        Change::Remove(_) | Change::Expect(_) => Ok(()),
     })
-}
-
-fn paths(edits: &[Edit]) -> Result<(), Error> {
-    if edits.len() > EDITS {
-        return Err(too_much("edits", EDITS));
-    }
-    match edits.iter().any(|edit| edit.path.len() > PATH) {
-        true => Err(too_much("names in a path", PATH)),
-        false => Ok(()),
-    }
-}
-
-fn name(name: &str) -> Result<(), Error> {
-    match name.len() > KEY {
-        true => Err(too_much("bytes in a key", KEY)),
-        false => Ok(()),
-    }
-}
-
-fn too_much(what: &str, most: usize) -> Error {
-    Error::Other(format!("more than {most} {what}"))
 }
 
 impl database::Host for State {
     async fn create(&mut self, collection: String) -> wasmtime::Result<Result<(), Error>> {
         let create = async {
-            name(&collection)?;
+            check_collection(&collection)?;
             let database = self.granted()?;
             within(self.store_deadline(), NOT_KNOWN, database.create(&collection)).await
         };
@@ -191,7 +162,7 @@ impl database::Host for State {
 
     async fn drop(&mut self, collection: String) -> wasmtime::Result<Result<(), Error>> {
         let drop = async {
-            name(&collection)?;
+            check_collection(&collection)?;
             let database = self.granted()?;
             within(self.store_deadline(), NOT_KNOWN, database.remove(&collection)).await
         };
@@ -208,7 +179,7 @@ impl database::Host for State {
 
     async fn count(&mut self, collection: String) -> wasmtime::Result<Result<u64, Error>> {
         let count = async {
-            name(&collection)?;
+            check_collection(&collection)?;
             let database = self.granted()?;
             within(self.store_deadline(), "", database.count(&collection)).await
         };

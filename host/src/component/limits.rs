@@ -68,15 +68,10 @@ impl Limits {
     }
 }
 
-/// Changes in one commit; `wit/store.wit` promises no more.
-pub(super) const CHANGES: usize = 32;
 /// Edits in one change: a user record has fewer than twenty fields.
 pub(super) const EDITS: usize = 128;
 /// Names in the path of an edit or of a mail's guard.
 pub(super) const PATH: usize = 16;
-/// Bytes of a key or of the name of a collection. An address has at most 254 (RFC 5321, with
-/// erratum 1690); the looser form of addresses that are only looked up is not longer by much.
-pub(super) const KEY: usize = 1024;
 /// Records of one key: there are four collections, and stores may add their own.
 pub(super) const ENTRIES: usize = 16;
 /// Keys that one `overdue` answers with.

@@ -1,6 +1,7 @@
 //! What every store does alike: which names and sizes it takes, and how it makes a version.
 
 use super::{Change, Error};
+use crate::random;
 
 /// The most changes in one commit.
 pub const MAX_CHANGES: usize = 32;
@@ -68,10 +69,7 @@ pub fn check_key(key: &str) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Unavailable`] when the system has no randomness to give.
 pub fn new_version() -> Result<String, Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Error::Unavailable(format!("no random numbers: {error}")))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    random::hex().map_err(|error| Error::Unavailable(format!("no random numbers: {error}")))
 }
 
 #[cfg(test)]
