@@ -14,7 +14,6 @@ use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 pub mod certificates;
-mod fetched;
 pub mod mongod;
 pub mod python;
 pub mod replica_set;

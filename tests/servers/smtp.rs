@@ -11,7 +11,7 @@ use portcullis::mail::smtp::{MailTls, SmtpAccount};
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
-use super::fetched::{made_once, run};
+use super::{once, packages, run};
 
 pub const USER: &str = "portcullis@example.com";
 pub const PASSWORD: &str = "Tr0ub4dor&3 horse";
@@ -169,7 +169,7 @@ fn program(kind: Kind) -> Command {
     let sources = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/servers"));
     match kind {
         Kind::Python => {
-            let mut command = Command::new(python());
+            let mut command = python();
             command.arg(sources.join("smtp_server.py"));
             command
         }
@@ -181,37 +181,30 @@ fn program(kind: Kind) -> Command {
     }
 }
 
-fn python() -> PathBuf {
-    let folder = made_once("python", REQUIREMENTS, |folder| {
-        let needed = "python3 with its module venv, and the package index of Python (./test installs \
-                      the former on Debian)";
-        run(Command::new("python3").args(["-m", "venv"]).arg(folder), needed);
-        let requirements = folder.join("requirements.txt");
-        fs::write(&requirements, REQUIREMENTS).unwrap();
-        run(
-            Command::new(folder.join("bin/python"))
-                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-                .arg(&requirements),
-            needed,
-        );
-    });
-    folder.join("bin/python")
+/// Python with what its server needs.
+fn python() -> Command {
+    let help = "It takes python3, version 3.9 or newer, with pip.";
+    let mut command = Command::new("python3");
+    command.env("PYTHONPATH", packages("mail-server-1", REQUIREMENTS, help));
+    command
 }
 
 fn node() -> PathBuf {
-    made_once("node", NODE_SERVER, |folder| {
-        let needed = "node with npm, and the package index of npm (./test installs the former on \
-                      Debian)";
-        fs::write(folder.join("package.json"), "{\"private\": true}").unwrap();
+    once(&NODE_SERVER.replace('@', "-"), |folder| {
+        fs::create_dir(folder).map_err(|error| error.to_string())?;
+        fs::write(folder.join("package.json"), "{\"private\": true}")
+            .map_err(|error| error.to_string())?;
         let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", NODE_SERVER];
-        run(Command::new("npm").args(install).current_dir(folder), needed);
+        run(Command::new("npm").args(install).current_dir(folder))
+            .map(drop)
+            .map_err(|problem| format!("{problem}\nIt takes node with npm."))
     })
 }
 
 fn certificate(name: &str) -> PathBuf {
-    let python = python();
-    let folder = made_once("certificates", CERTIFICATES, |folder| {
-        run(Command::new(&python).args(["-c", CERTIFICATES]).arg(folder), "Python's trustme");
+    let folder = once("mail-certificates-1", |folder| {
+        fs::create_dir(folder).map_err(|error| error.to_string())?;
+        run(python().args(["-c", CERTIFICATES]).arg(folder)).map(drop)
     });
     folder.join(format!("{name}.pem"))
 }

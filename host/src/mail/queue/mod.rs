@@ -26,7 +26,7 @@
 //! | it was tampered with | removed, logged |
 //! | the server takes it | removed |
 //! | the server refuses it for good | removed, logged; nobody is left to be told |
-//! | the server refuses it for now | waits 5, 10, 20 … 120 s, less up to a quarter by chance |
+//! | the server refuses it for now | waits 5, 10, 20 … 120 s, less up to a half by chance |
 //! | the wait would end after `valid-until` | removed, logged |
 //!
 //! # How often a mail arrives

@@ -10,6 +10,7 @@ use tokio::time::sleep;
 use super::record::Record;
 use super::{Inner, REMEMBERED, bounded, delay};
 use crate::mail::transport::Failure;
+use crate::random::jittered;
 use crate::store::{Change, Error, Verdict};
 
 /// How often the removal of a mail that is out is tried.
@@ -94,7 +95,7 @@ impl Inner {
         let (tenant, mail) = (&self.tenant, &record.key);
         for tried in 0..REMOVALS {
             if tried > 0 {
-                sleep(delay::jittered(PAUSE * 2u32.saturating_pow(tried - 1))).await;
+                sleep(jittered(PAUSE * 2u32.saturating_pow(tried - 1))).await;
             }
             match self.change(record.removal()).await {
                 // A conflict: our own removal of before, or a claim that came after ours.
