@@ -13,6 +13,7 @@ mod component_build;
 mod component_imports;
 mod contract;
 mod crashes;
+mod full_disk;
 mod isolation;
 mod mail_queue;
 mod mongo;

@@ -104,7 +104,7 @@ impl Site {
         self.data().join("portcullis.db")
     }
 
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.path().join("portcullis-data")
     }
 
@@ -127,15 +127,14 @@ impl Site {
 
     /// A worker that logs from this level on.
     pub fn logging_worker(&self, level: &str) -> Worker {
+        self.start(self.command(&["batch"]).env("PORTCULLIS_LOG", level))
+    }
+
+    /// A worker that is started by this command.
+    pub fn start(&self, command: &mut Command) -> Worker {
         let log = File::options().create(true).append(true).open(self.path().join("log")).unwrap();
-        let mut child = self
-            .command(&["batch"])
-            .env("PORTCULLIS_LOG", level)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let input = child.stdin.take();
         let output = BufReader::new(child.stdout.take().unwrap());
         Worker { child, input, output }
