@@ -8,6 +8,7 @@
 )] // a test that cannot go on stops, and a test program has no public
 
 mod bad_input;
+mod check;
 mod cli;
 mod component_build;
 mod component_imports;
