@@ -32,7 +32,7 @@ struct Both {
 }
 
 impl Both {
-    /// `pause` is the least time between two requests, in the unit and form that each takes.
+    /// Under these rate limits: ours with its burst, and that of the package, in seconds.
     fn new(runtime: &Runtime, rate_limiting: i64, burst: i64, rate_limit: f64) -> Self {
         let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
         let [ours, theirs] = [(); 2].map(|()| Database::from(Mongod::shared()));
@@ -83,10 +83,8 @@ impl Both {
         let commands_here = commands(&self.ours, || {
             (0..COUNTED).for_each(|_| drop(self.here(function, arguments)));
         });
-        let theirs_database =
-            Database { uri: self.theirs.uri.clone(), name: self.theirs.name.clone(), certs: None };
-        let commands_there = commands(&theirs_database, || {
-            (0..COUNTED).for_each(|_| drop(self.there(function, arguments)));
+        let commands_there = commands(&self.theirs, || {
+            (0..COUNTED).for_each(|_| drop(self.python.call(function, arguments.clone())));
         });
         println!("{what}");
         for (name, time, commands) in
