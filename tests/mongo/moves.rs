@@ -53,7 +53,7 @@ async fn nothing_is_left_over(ground: &Ground) {
     for collection in ["users", "blocked", "limit"] {
         for document in documents(ground, collection).await {
             let meta = document.get_document("portcullis_meta").cloned().unwrap_or_default();
-            for note in ["moving", "copied_to", "copied_from", "at"] {
+            for note in ["busy", "moving", "copied_to", "copied_from", "at"] {
                 assert!(!meta.contains_key(note), "{collection}: {document}");
             }
         }
@@ -134,6 +134,28 @@ async fn a_move_in_hand_is_left_to_whoever_has_it() {
     ground.store.load(&COLLECTIONS, OLD).await.unwrap();
     let document: Document = documents(&ground, "blocked").await.remove(0);
     assert!(document.get_document("portcullis_meta").unwrap().contains_key("copied_to"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_commit_has_in_hand_is_waited_for_and_not_for_ever() {
+    let ground = prepared(true).await;
+    // As a commit leaves it whose process was killed in the middle.
+    let noted = doc! { "$set": { "portcullis_meta": { "busy": now() * 1000 } } };
+    ground.update("blocked", doc! { "email": OLD }, noted).await;
+    let user = find(&ground.store, "users", OLD).await.unwrap();
+    let block = find(&ground.store, "blocked", OLD).await.unwrap();
+    let put = |entry: &Entry| {
+        Change::Put(Put {
+            collection: entry.collection.clone(),
+            key: OLD.to_owned(),
+            version: Some(entry.version.clone()),
+            edits: vec![Edit { path: vec!["n".to_owned()], value: Some("1".to_owned()) }],
+            due: None,
+        })
+    };
+    let verdict = ground.store.commit(&[put(&block), put(&user)]).await;
+    assert!(matches!(verdict, Ok(Verdict::Committed(_))), "{verdict:?}");
+    nothing_is_left_over(&ground).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,8 +78,8 @@ pub use pass::{Budget, Passed};
 /// as one that failed for now.
 pub const ATTEMPT: Duration = Duration::from_secs(10);
 
-/// For how long a claim keeps others away. Longer than a claim ([`STORE`]), an attempt
-/// ([`ATTEMPT`]) and what follows it ([`settle`]) take together; after a crash, a mail waits for
+/// For how long a claim keeps others away. Longer than a claim (`STORE`), an attempt
+/// ([`ATTEMPT`]) and what follows it (`settle`) take together; after a crash, a mail waits for
 /// this long.
 pub const LEASE: Duration = Duration::from_secs(30);
 

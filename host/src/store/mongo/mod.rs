@@ -2,12 +2,12 @@
 //!
 //! Each collection of the component is a collection of the database, each record a document, found
 //! by its field `email`. Other programs may work on the same documents: what they write is kept, and
-//! noticed by every conditional write ([`record`]).
+//! noticed by every conditional write (`record`).
 //!
 //! | deployment | a commit of several changes |
 //! |---|---|
 //! | replica set, sharded cluster | one transaction: all or nothing |
-//! | single server | one document after the other ([`single`]); a failure in between is told |
+//! | single server | one document after the other (`single`); a failure in between is told |
 //!
 //! Writes are acknowledged by a majority and from the journal; reads come from the primary and see
 //! nothing that an election could take back. During an election calls wait, at most

@@ -7,6 +7,7 @@ use mongodb::options::{Collation, CollationStrength};
 
 use super::MongoStore;
 use super::record::{META, Record};
+use super::single::in_hand;
 use crate::store::Error;
 
 /// What was found: by collection and key, the key in lower case.
@@ -24,6 +25,11 @@ impl State {
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Record)> {
         self.0.iter().map(|((collection, _), record)| (collection.as_str(), record))
+    }
+
+    /// Whether a commit of several documents has one of these in hand.
+    pub(super) fn is_in_hand(&self) -> bool {
+        self.0.values().flat_map(|record| &record.0).any(in_hand)
     }
 
     /// The version of a record; `None` when there is none.

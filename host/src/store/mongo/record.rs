@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `version` | 32 random hexadecimal digits, new at every write of ours |
 //! | `due` | when the record wants to be looked at, in seconds since 1970 (UTC) |
-//! | `hold`, `moving`, `copied_to`, `copied_from`, `at` | notes on work in hand, no part of the record |
+//! | `hold`, `busy`, `moving`, `copied_to`, `copied_from`, `at` | notes on work in hand, no part of the record |
 //!
 //! The version that a caller sees is a digest of the whole document, our random `version` in it. So
 //! it changes with every write of ours, and with every write of a program that knows nothing of
@@ -28,7 +28,7 @@ pub(super) const META: &str = "portcullis_meta";
 pub(super) const ID: &str = "_id";
 
 /// The notes in [`META`] that are no part of the record.
-const NOTES: [&str; 5] = ["hold", "moving", "copied_to", "copied_from", "at"];
+const NOTES: [&str; 6] = ["hold", "busy", "moving", "copied_to", "copied_from", "at"];
 
 /// The most bytes of a document. A conditional write carries it twice, as it was and as it shall
 /// be, and the server takes 16 MiB.

@@ -6,16 +6,22 @@
 //! the commit is decided again; where it fails because the server does not answer, the error says
 //! how far it went.
 //!
-//! In between, others see what is there so far. One thing they must not see is a blocked user
+//! As long as that lasts, the document that was written first bears a note (`busy`): other hosts wait
+//! with their writes until it is gone, so that nobody builds on what may be taken back. A note that a
+//! crash has left counts for two seconds.
+//!
+//! In between, others read what is there so far. One thing they must not see is a blocked user
 //! without his block. So when a user moves to another address, his other records are copied there
 //! first, then he moves, with a note from where, and then the old records go
 //! ([`relocation`]). Whoever blocks a user looks afterwards where that user is, and follows.
 
-use bson::Document;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bson::{Bson, Document};
 
 use super::failure::Trouble;
 use super::plan::{Plan, Step};
-use super::record::{ID, without_notes};
+use super::record::{ID, META, note, without_notes};
 use super::write::{Attempt, execute, once};
 use super::{MongoStore, relocation};
 use crate::store::{Error, Partial};
@@ -35,11 +41,59 @@ pub(super) async fn carry_out(store: &MongoStore, plan: &Plan) -> Attempt {
     attempt
 }
 
-/// The steps one by one.
+/// How long a note is believed: far longer than a commit takes, and not so long that a call could not
+/// wait for the end of it. Where clocks of hosts differ by more than this, notes are not believed, and
+/// what was to be taken back and has been built on is told as a failure.
+const IN_HAND: Duration = Duration::from_secs(2);
+
+/// Whether a commit has the document in hand.
+pub(super) fn in_hand(document: &Document) -> bool {
+    let since = document.get_document(META).ok().and_then(|meta| meta.get_i64("busy").ok());
+    since.is_some_and(|since| now().abs_diff(since) < IN_HAND.as_millis() as u64)
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The steps one by one; the first bears the note until the last is made.
 pub(super) async fn in_order(
     store: &MongoStore,
     steps: impl Iterator<Item = &(usize, Step)>,
 ) -> Attempt {
+    let mut steps: Vec<(usize, Step)> = steps.cloned().collect();
+    let mut noted = None;
+    if let [(_, first), _, ..] = steps.as_mut_slice() {
+        noted = take_in_hand(first);
+    }
+    let attempt = one_by_one(store, &steps).await;
+    // Where everything was taken back, the note went with it. Where this is lost, it is believed for
+    // a while and no longer.
+    if let Some(release) = noted
+        && matches!(attempt, Attempt::Made | Attempt::Failed(Error::Partial(_)))
+        && let Err(trouble) = execute(store, &release, None).await
+    {
+        tracing::debug!("a note of work in hand stays for a while: {}", trouble.text());
+    }
+    attempt
+}
+
+/// Puts the note into what the step writes, and gives the step that takes it out again. A removal
+/// can bear none.
+fn take_in_hand(step: &mut Step) -> Option<Step> {
+    let (Step::Insert { collection, document } | Step::Replace { collection, after: document, .. }) =
+        step
+    else {
+        return None;
+    };
+    let after = document.clone();
+    note(document, "busy", Some(Bson::Int64(now())));
+    Some(Step::Replace { collection: collection.clone(), before: document.clone(), after })
+}
+
+async fn one_by_one(store: &MongoStore, steps: &[(usize, Step)]) -> Attempt {
     let mut made: Vec<&Step> = Vec::new();
     for (change, step) in steps {
         let attempt = match once(store, step).await {

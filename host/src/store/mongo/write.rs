@@ -54,6 +54,12 @@ pub(super) async fn commit(store: &MongoStore, changes: &[Change]) -> Result<Ver
             Err(Error::Unavailable(_)) if open.is_some() && pauses.next().await => continue,
             Err(error) => return Err(open.map_or(error, |(_, trouble)| not_known(&trouble))),
         };
+        if !store.has_transactions() && open.is_none() && found.is_in_hand() {
+            if pauses.next().await {
+                continue;
+            }
+            return Ok(Verdict::Conflict);
+        }
         if let Some((wanted, trouble)) = open.take() {
             if wanted.is_made(&found)? {
                 return Ok(Verdict::Committed(wanted.versions));
