@@ -135,6 +135,9 @@ pub(super) fn edited(
 fn stamp(document: &mut Document, due: Option<u64>) -> Result<(), Error> {
     let Some(meta) = meta_mut(document) else { return Ok(()) };
     meta.insert("version", new_version()?);
+    // Whoever has left these is done with the document, or dead.
+    meta.remove("busy");
+    meta.remove("hold");
     match due.map(|due| i64::try_from(due).unwrap_or(i64::MAX)) {
         Some(due) => meta.insert("due", due),
         None => meta.remove("due"),
