@@ -10,7 +10,7 @@
 //! are older than [`STALE`], either finishes it (he has moved) or takes it back (he has not). Until
 //! then a block counts at both addresses.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bson::oid::ObjectId;
 use bson::{Bson, Document, doc};
@@ -19,7 +19,7 @@ use super::failure::{Trouble, within};
 use super::plan::{Plan, Relocated, Step};
 use super::read::{State, find, folded};
 use super::record::{ID, META, Record, last_action, note, noted, says_blocked};
-use super::single::{email, in_order, partial};
+use super::single::{email, in_order, now_millis, partial};
 use super::write::{Attempt, Pauses, execute};
 use super::{MongoStore, literal};
 use crate::store::Error;
@@ -90,17 +90,12 @@ fn document_of(step: &Step) -> Option<&Document> {
 
 fn sign(document: &mut Document, name: &str, address: &str) {
     note(document, name, Some(Bson::String(address.to_owned())));
-    note(document, "at", Some(Bson::Int64(now())));
-}
-
-fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    note(document, "at", Some(Bson::Int64(now_millis() / 1000)));
 }
 
 fn is_stale(document: &Document) -> bool {
     let at = document.get_document(META).and_then(|meta| meta.get_i64("at")).unwrap_or(0);
-    now().saturating_sub(at) > STALE.as_secs().cast_signed()
+    (now_millis() / 1000).saturating_sub(at) > STALE.as_secs().cast_signed()
 }
 
 /// Carries over what is at the old address, and removes it there. Made so that any number of hosts
@@ -137,7 +132,7 @@ async fn finished(store: &MongoStore, found: &State, from: &str, to: &str) -> Re
                     document.insert(ID, ObjectId::new());
                     document.insert("email", to);
                     clear(&mut document);
-                    held(execute(store, &Step::Insert { collection: name, document }, None).await)?;
+                    execute(store, &Step::Insert { collection: name, document }, None).await?;
                     return Ok(false);
                 }
                 Some(before) if refuses_more(collection, old, before) => {
@@ -150,12 +145,12 @@ async fn finished(store: &MongoStore, found: &State, from: &str, to: &str) -> Re
                     clear(&mut after);
                     let before = before.clone();
                     let step = Step::Replace { collection: name, before, after };
-                    held(execute(store, &step, None).await)?;
+                    execute(store, &step, None).await?;
                     return Ok(false);
                 }
                 Some(_) => {
                     let step = Step::Delete { collection: name, before: old.clone() };
-                    if !held(execute(store, &step, None).await)? {
+                    if !execute(store, &step, None).await? {
                         return Ok(false);
                     }
                 }
@@ -187,17 +182,13 @@ async fn without_note(store: &MongoStore, name: &str, before: &Document) -> Resu
     let mut after = before.clone();
     clear(&mut after);
     let (collection, before) = (name.to_owned(), before.clone());
-    held(execute(store, &Step::Replace { collection, before, after }, None).await)
+    Ok(execute(store, &Step::Replace { collection, before, after }, None).await?)
 }
 
 fn clear(document: &mut Document) {
     for name in ["moving", "copied_to", "copied_from", "at"] {
         note(document, name, None);
     }
-}
-
-fn held(answer: Result<bool, Trouble>) -> Result<bool, Error> {
-    Ok(answer?)
 }
 
 /// After a commit that wrote a block for a user whom it expected at an address: where is he now? If
@@ -274,7 +265,7 @@ async fn take_back(
     for copy in &found.get(collection, to).unwrap_or(&none).0 {
         if noted(copy, "copied_from") == Some(from) {
             let step = Step::Delete { collection: collection.to_owned(), before: copy.clone() };
-            held(execute(store, &step, None).await)?;
+            execute(store, &step, None).await?;
         }
     }
     for old in &found.get(collection, from).unwrap_or(&none).0 {

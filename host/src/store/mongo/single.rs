@@ -49,11 +49,11 @@ const IN_HAND: Duration = Duration::from_secs(2);
 /// Whether a commit has the document in hand.
 pub(super) fn in_hand(document: &Document) -> bool {
     let since = document.get_document(META).ok().and_then(|meta| meta.get_i64("busy").ok());
-    since.is_some_and(|since| now().abs_diff(since) < IN_HAND.as_millis() as u64)
+    since.is_some_and(|since| now_millis().abs_diff(since) < IN_HAND.as_millis() as u64)
 }
 
 /// Milliseconds since 1970.
-fn now() -> i64 {
+pub(super) fn now_millis() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
@@ -89,7 +89,7 @@ fn take_in_hand(step: &mut Step) -> Option<Step> {
         return None;
     };
     let after = document.clone();
-    note(document, "busy", Some(Bson::Int64(now())));
+    note(document, "busy", Some(Bson::Int64(now_millis())));
     Some(Step::Replace { collection: collection.clone(), before: document.clone(), after })
 }
 
