@@ -229,4 +229,4 @@ fn deepest(error: &Error) -> String {
 
 #[cfg(test)]
 #[path = "trouble_tests.rs"]
-mod tests;
+pub(super) mod tests;

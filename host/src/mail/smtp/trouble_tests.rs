@@ -3,7 +3,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::mail::account::MailTls;
 
-fn account() -> SmtpAccount {
+pub(in crate::mail::smtp) fn account() -> SmtpAccount {
     SmtpAccount {
         server: "mail.example.com".to_owned(),
         port: 587,

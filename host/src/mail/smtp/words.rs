@@ -106,7 +106,7 @@ fn one_line_of(words: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mail::account::MailTls;
+    use crate::mail::smtp::trouble::tests::account;
 
     const MAIL: &[u8] = b"Subject: Verification Code\r\nMessage-ID: <1@x>\r\n\r\n\
         Your verification code is: 123456\r\nIt lives ten minutes.";
@@ -156,14 +156,7 @@ mod tests {
 
     #[test]
     fn words_that_repeat_the_password_are_not_told() {
-        let account = SmtpAccount {
-            server: "mail.example.com".to_owned(),
-            port: 587,
-            username: "ann@example.com".to_owned(),
-            password: Zeroizing::new("hunter2 & co".to_owned()),
-            tls: MailTls::StartTls,
-            from: "ann@example.com".to_owned(),
-        };
+        let account = account();
         let told = |words: &str| Secrets::Account(&account).keep_out_of(words);
         assert_eq!(told("5.7.8 bad password hunter2 & co"), "");
         assert_eq!(told(&format!("5.7.8 {}", STANDARD.encode("hunter2 & co"))), "");
