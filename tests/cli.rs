@@ -251,7 +251,7 @@ fn the_list_of_functions_is_the_table() {
     assert_eq!(code(&output), 0);
     let listed: Value = serde_json::from_str(stdout(&output)).unwrap();
     assert_eq!(listed, serde_json::to_value(FUNCTIONS).unwrap());
-    assert_eq!(listed.as_array().unwrap().len(), 45);
+    assert_eq!(listed.as_array().unwrap().len(), 55);
 
     let readable = place.run(&["functions"]);
     for function in FUNCTIONS {

@@ -25,6 +25,7 @@ on_every_ground! {
     five_parallel_wrong_guesses_kill_a_code
     parallel_updates_of_different_fields_lose_none
     a_block_finds_a_user_who_is_moving
+    no_session_outlives_a_reset
 }
 
 /// Processes on one database. Starting one takes longer than a race, so tests that run at the same
@@ -227,6 +228,33 @@ fn a_block_finds_a_user_who_is_moving(ground: Ground) {
             let expected = if blocked == BLOCKED { BLOCKED } else { "User is not blocked." };
             assert_eq!(say(here), expected, "round {round}: {moved}");
             assert_eq!(say(there), "User not found.", "round {round}: nothing is left behind");
+        }
+    });
+}
+
+fn no_session_outlives_a_reset(ground: Ground) {
+    Crew::race(ground, |crew| {
+        for round in 0..crew.rounds / 5 {
+            let email = format!("reset{round}@example.com");
+            let user =
+                json!({"email": email, "password": "old password", "ignore_rate_limit": true});
+            crew.call(0, "register_user_no_verif", user.clone());
+            let reset = json!({
+                "email": email, "old_password": "old password", "new_password": "new password",
+                "ignore_rate_limit": true,
+            });
+            crew.workers[0].ask("reset_password_no_verif", reset);
+            crew.workers[1..].iter_mut().for_each(|worker| worker.ask("sign_in", user.clone()));
+            let answers: Vec<Json> = crew.workers.iter_mut().map(Worker::hear).collect();
+            assert_eq!(answers[0]["reply"]["message"], "Password reset successful.");
+            for answer in &answers[1..] {
+                let Some(token) = answer["reply"]["message"]["token"].as_str() else {
+                    assert_eq!(answer["reply"]["message"], "Invalid credentials.", "{answer}");
+                    continue;
+                };
+                let known = crew.call(1, "who_am_i", json!({"token": token}));
+                assert_eq!(known["message"], "Invalid credentials.", "round {round}");
+            }
         }
     });
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use portcullis::Caller;
 use portcullis::component::{Limits, Runtime};
 use portcullis::error::CallError;
 use portcullis::functions;
@@ -138,6 +139,12 @@ impl World {
     /// The same records under other settings.
     pub async fn under(&self, settings: &[(&str, Setting)]) -> Self {
         let tenant = Self::tenant(&self.outside, settings, self.readable).await;
+        Self { tenant, outside: self.outside.clone(), readable: self.readable }
+    }
+
+    /// The same records, for calls of this caller.
+    pub fn called_by(&self, caller: Caller) -> Self {
+        let tenant = self.tenant.called_by(caller);
         Self { tenant, outside: self.outside.clone(), readable: self.readable }
     }
 

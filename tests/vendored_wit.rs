@@ -21,8 +21,9 @@ fn workspace() -> PathBuf {
 
 /// The folder of the crate's sources on this machine.
 fn source() -> PathBuf {
+    // Not `--offline`: what other platforms need was perhaps never fetched, and is asked for here.
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["metadata", "--offline", "--locked", "--format-version", "1", "--manifest-path"])
+        .args(["metadata", "--locked", "--format-version", "1", "--manifest-path"])
         .arg(workspace().join("Cargo.toml"))
         .output()
         .expect("cargo runs");

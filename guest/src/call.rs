@@ -6,9 +6,11 @@ use crate::address::Address;
 use crate::changes::Changes;
 use crate::outcome::{Code, Failure, Refusal, Stop};
 use crate::ports::{Ports, StoreError, Verdict};
+use crate::proof::Proofs;
 use crate::rate::{self, Policy};
 use crate::record::{BLOCKED, LIMIT, OURS, Records, Stored, json};
 use crate::settings;
+use crate::tally::Tally;
 
 /// One call of an `auth` function about one address.
 pub struct Call<'a> {
@@ -16,6 +18,10 @@ pub struct Call<'a> {
     pub ports: &'a dyn Ports,
     /// The address.
     pub address: Address,
+    /// What the caller shows of himself.
+    pub proofs: Proofs,
+    /// Whether he must not learn who has an account.
+    pub hides: bool,
     /// What admission has read, for the first decision: whatever changed since then makes the
     /// commit fail.
     read: Cell<Option<Records>>,
@@ -50,11 +56,29 @@ impl<'a> Call<'a> {
         ignore_rate_limit: bool,
     ) -> Result<Self, Stop> {
         let read = if ignore_rate_limit { None } else { count_request(ports, &address.key)? };
-        Ok(Self { ports, address, read: Cell::new(read) })
+        let proofs = Proofs::of(ports, &address.key)?;
+        let hides = ports.hide_accounts();
+        Ok(Self { ports, address, proofs, hides, read: Cell::new(read) })
+    }
+
+    /// The counts of this address, for this caller.
+    ///
+    /// # Errors
+    /// Bad settings.
+    pub fn tally(&self, records: &Records) -> Result<Tally, Stop> {
+        Tally::begin(self.ports, records.counts.as_ref(), &self.proofs)
+    }
+
+    /// How it is told that there is no such user: where accounts are hidden, as the answer to the
+    /// wrong secret.
+    #[must_use]
+    pub fn nobody(&self, wrong_secret: Code) -> Code {
+        if self.hides { wrong_secret } else { Code::UserNotFound }
     }
 
     /// Load, let `decision` decide, commit; and again when somebody else was faster. The block is
-    /// looked at before each decision, and is a condition of each commit.
+    /// looked at before each decision, and is a condition of each commit. Where accounts are hidden
+    /// the decision about a blocked address is one about an address without a user.
     ///
     /// # Errors
     /// 403; the refusal that was decided, after its commit; a failure.
@@ -65,12 +89,15 @@ impl<'a> Call<'a> {
         let key = &self.address.key;
         let blocking = settings::BLOCKING.read(self.ports).map_err(Failure::from)?;
         loop {
-            let records = match self.read.take() {
+            let mut records = match self.read.take() {
                 Some(records) => records,
                 None => Records::load(self.ports, key)?,
             };
             if blocking && records.is_blocked() {
-                return Err(Code::UserBlocked.into());
+                if !self.hides {
+                    return Err(Code::UserBlocked.into());
+                }
+                records = Records { user: None, shut: true, ..records };
             }
             let plan = decision(&records)?;
             let mut changes = Changes::of(key);

@@ -111,20 +111,23 @@ impl<'a> UserChange<'a> {
         Self { stored: Some(stored), after: stored.record.clone(), edits: Vec::new() }
     }
 
-    /// A user who is to be made now, in seconds since 1970.
+    /// A user who is to be made now.
     #[must_use]
-    pub fn new(address: &str, custom_data: &str, now: u64) -> Self {
+    pub fn new(address: &str, custom_data: &str, ports: &dyn Ports) -> Self {
+        let now = ports.now().as_secs();
         let mut user = Self { stored: None, after: User::default(), edits: Vec::new() };
         user.set(&["blocked"], Some("false".to_owned()));
         user.set(&["custom_data"], Some(custom_data.to_owned()));
         user.address(address);
         user.after.ours.get_or_insert_default().made = Some(now);
         user.set(&[OURS, "made"], Some(json(&now)));
+        user.end_sessions(ports); // those of a former user of this address
         user
     }
 
     /// Set a password hash, or say that there is none.
     pub fn password(&mut self, hash: Option<&str>) {
+        self.after.password = hash.map(str::to_owned);
         self.set(&["password"], Some(json(&hash)));
     }
 
@@ -132,6 +135,28 @@ impl<'a> UserChange<'a> {
     pub fn verified(&mut self, verified: bool) {
         self.after.verified = verified;
         self.set(&["verified"], Some(json(&verified)));
+    }
+
+    /// Say whether the address was vouched for instead of proven.
+    pub fn unproven(&mut self, unproven: bool) {
+        let ours = self.after.ours.get_or_insert_default();
+        if ours.unproven != unproven {
+            ours.unproven = unproven;
+            self.set(&[OURS, "unproven"], unproven.then(|| json(&true)));
+        }
+    }
+
+    /// End all sessions, those that are opened at this moment included.
+    pub fn end_sessions(&mut self, ports: &dyn Ports) {
+        let epoch = crate::code::unguessable(ports);
+        self.set(&[OURS, "epoch"], Some(json(&epoch)));
+        self.after.ours.get_or_insert_default().epoch = Some(epoch);
+    }
+
+    /// The user as he will be.
+    #[must_use]
+    pub fn after(&self) -> &User {
+        &self.after
     }
 
     /// Set the form of the address to which mail goes.
@@ -145,6 +170,7 @@ impl<'a> UserChange<'a> {
         let slot = match of {
             Use::Mailbox => &mut codes.mailbox,
             Use::Mfa => &mut codes.mfa,
+            Use::NewMail => &mut codes.new_mail,
         };
         if slot.as_ref() != open {
             *slot = open.cloned();
@@ -154,8 +180,7 @@ impl<'a> UserChange<'a> {
 
     /// End every open code.
     pub fn void_codes(&mut self) {
-        self.code(Use::Mailbox, None);
-        self.code(Use::Mfa, None);
+        Use::ALL.into_iter().for_each(|of| self.code(of, None));
     }
 
     /// Write something unguessable where other programs look for a code.
@@ -209,8 +234,7 @@ impl<'a> UserChange<'a> {
 /// # Errors
 /// Bad settings.
 pub fn due(ports: &dyn Ports, user: &User) -> Result<Option<u64>, Stop> {
-    let codes =
-        [Use::Mailbox, Use::Mfa].into_iter().filter_map(|of| user.code(of)).map(|open| open.until);
+    let codes = Use::ALL.into_iter().filter_map(|of| user.code(of)).map(|open| open.until);
     Ok(codes.chain(unverified_until(ports, user)?).min())
 }
 

@@ -13,7 +13,8 @@ use zeroize::Zeroizing;
 
 use crate::outcome::{Code, Failure, Refusal, Stop};
 use crate::ports::{Ports, SecretKey};
-use crate::record::{OpenCode, Use};
+use crate::proof::Proofs;
+use crate::record::{OpenCode, OwnGuesses, Use};
 use crate::settings;
 
 /// How far the clocks of two hosts may be apart, in seconds. A code that claims to end later than
@@ -44,25 +45,44 @@ pub fn length(ports: &dyn Ports, asked: Option<i64>) -> Result<usize, Stop> {
     }
 }
 
-/// Make a code for an address.
+/// Make a code for an address, and for the new one that it is to prove. Whoever has `proofs` gets
+/// guesses of his own.
 ///
 /// # Errors
 /// Bad settings, or no secret key.
-pub fn make(ports: &dyn Ports, address: &str, of: Use, length: usize) -> Result<Fresh, Stop> {
-    let keys = ports.secret_keys();
-    let key = keys.first().ok_or_else(|| Failure::Settings("secret_key: is missing".to_owned()))?;
+pub fn make(
+    ports: &dyn Ports,
+    address: &str,
+    proofs: &Proofs,
+    of: Use,
+    new: Option<&str>,
+    length: usize,
+) -> Result<Fresh, Stop> {
+    let key = first_key(ports)?;
     let digits = digits(ports, length);
-    let digest = digest(ports, key, address, of, &digits)?;
+    let left = settings::CODE_ATTEMPTS.read_u32(ports).map_err(Failure::from)?;
+    let proofs = proofs.digests();
     let open = OpenCode {
-        digest: STANDARD_NO_PAD.encode(digest.finalize().into_bytes()),
-        key: key.id.clone(),
+        digest: digest(ports, &key, address, new, of, &digits)?,
+        key: key.id,
         until: ports.now().as_secs() + settings::CODE_TTL.read(ports).map_err(Failure::from)?,
-        left: settings::CODE_ATTEMPTS.read_u32(ports).map_err(Failure::from)?,
+        left,
+        own: (!proofs.is_empty()).then_some(OwnGuesses { proofs, left }),
+        address: new.map(str::to_owned),
     };
     Ok(Fresh { digits, open })
 }
 
-/// Whether a guess can be charged to this code: it has not ended and was not guessed to death.
+/// The key that new digests are made with.
+///
+/// # Errors
+/// There is none.
+pub fn first_key(ports: &dyn Ports) -> Result<SecretKey, Stop> {
+    let first = ports.secret_keys().into_iter().next();
+    first.ok_or_else(|| Failure::Settings("secret_key: is missing".to_owned()).into())
+}
+
+/// Whether this code has not ended. Whose guesses have killed it is another question.
 ///
 /// # Errors
 /// Bad settings.
@@ -71,7 +91,7 @@ pub fn is_alive(ports: &dyn Ports, open: &OpenCode) -> Result<bool, Stop> {
     let life = settings::CODE_TTL.read(ports).map_err(Failure::from)?;
     let sane = open.until <= now + life + CLOCK_TOLERANCE;
     let known = ports.secret_keys().iter().any(|key| key.id == open.key);
-    Ok(open.left > 0 && now < open.until && sane && known)
+    Ok(now < open.until && sane && known)
 }
 
 /// Whether the guess is the code, in time that does not depend on how much of it is right.
@@ -90,8 +110,7 @@ pub fn is_right(
     }
     let keys = ports.secret_keys();
     let Some(key) = keys.iter().find(|key| key.id == open.key) else { return Ok(false) };
-    let made =
-        STANDARD_NO_PAD.encode(digest(ports, key, address, of, guess)?.finalize().into_bytes());
+    let made = digest(ports, key, address, open.address.as_deref(), of, guess)?;
     Ok(made.as_bytes().ct_eq(open.digest.as_bytes()).into())
 }
 
@@ -101,22 +120,35 @@ pub fn unguessable(ports: &dyn Ports) -> String {
     STANDARD_NO_PAD.encode(ports.random(24))
 }
 
-/// HMAC-SHA-256 (RFC 2104) over tenant, address, use and code, each with its length before it, so
-/// that no two sets of them read alike.
+/// The digest of a code: bound to tenant, address, the new address if there is one, and use.
 fn digest(
     ports: &dyn Ports,
     key: &SecretKey,
     address: &str,
+    new: Option<&str>,
     of: Use,
     code: &str,
-) -> Result<Hmac<Sha256>, Stop> {
+) -> Result<String, Stop> {
+    let tenant = ports.tenant();
+    match new {
+        None => keyed(key, &[&tenant, address, of.name(), code]),
+        Some(new) => keyed(key, &[&tenant, address, new, of.name(), code]),
+    }
+}
+
+/// HMAC-SHA-256 (RFC 2104) over the parts, each with its length before it, so that no two lists of
+/// them read alike; in base64.
+///
+/// # Errors
+/// An unusable key.
+pub fn keyed(key: &SecretKey, parts: &[&str]) -> Result<String, Stop> {
     let mut mac = Hmac::<Sha256>::new_from_slice(&key.secret)
         .map_err(|_| Failure::Settings("secret_key: cannot be used".to_owned()))?;
-    for part in [ports.tenant().as_str(), address, of.name(), code] {
+    for part in parts {
         mac.update(&(part.len() as u64).to_be_bytes());
         mac.update(part.as_bytes());
     }
-    Ok(mac)
+    Ok(STANDARD_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
 /// Random decimal digits. Bytes from 250 on are thrown away: they would make the low digits
@@ -158,7 +190,8 @@ mod tests {
     #[test]
     fn a_digest_is_bound_to_address_and_use() {
         let outside = Outside::new();
-        let Fresh { digits, open } = make(&outside, "a@b.c", Use::Mailbox, 6).unwrap();
+        let Fresh { digits, open } =
+            make(&outside, "a@b.c", &Proofs::default(), Use::Mailbox, None, 6).unwrap();
         let right =
             |address, of, guess: &str| is_right(&outside, &open, address, of, guess).unwrap();
         assert!(right("a@b.c", Use::Mailbox, &digits));
@@ -173,7 +206,8 @@ mod tests {
     #[test]
     fn a_code_whose_key_is_gone_is_dead() {
         let outside = Outside::new();
-        let Fresh { open, .. } = make(&outside, "a@b.c", Use::Mailbox, 6).unwrap();
+        let Fresh { open, .. } =
+            make(&outside, "a@b.c", &Proofs::default(), Use::Mailbox, None, 6).unwrap();
         assert!(is_alive(&outside, &open).unwrap());
         assert!(!is_alive(&outside, &OpenCode { key: "k0".to_owned(), ..open }).unwrap());
     }

@@ -1,11 +1,11 @@
 //! The administration of the database.
 //!
-//! Codes stand in the users' records, counts of guesses in a collection beside them that goes and
-//! comes with them.
+//! Codes stand in the users' records, counts of guesses and sessions in collections beside them that go
+//! and come with them.
 
 use crate::outcome::Failure;
 use crate::ports::{Administration, StoreError};
-use crate::record::{BLOCKED, GUESSES, LIMIT, USERS};
+use crate::record::{BLOCKED, GUESSES, LIMIT, SESSIONS, USERS};
 
 /// One or several collections, as the functions name them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,10 +25,10 @@ pub enum Target {
 impl Target {
     fn collections(self) -> &'static [&'static str] {
         match self {
-            Self::Users => &[USERS, GUESSES],
+            Self::Users => &[USERS, GUESSES, SESSIONS],
             Self::Blocked => &[BLOCKED],
             Self::Limit => &[LIMIT],
-            Self::All | Self::Database => &[USERS, GUESSES, BLOCKED, LIMIT],
+            Self::All | Self::Database => &[USERS, GUESSES, SESSIONS, BLOCKED, LIMIT],
         }
     }
 }

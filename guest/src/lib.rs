@@ -7,11 +7,13 @@
 //! The rooms, from the contract inwards:
 //!
 //! - `component` (wasm only): the exports of `wit/` around the functions below;
-//! - [`auth`], [`utils`], [`coredb`], [`upkeep`]: the functions, one operation a file in `auth`;
+//! - [`auth`], [`utils`], [`sessions`], [`coredb`], [`upkeep`]: the functions, one operation a file in
+//!   `auth` and `sessions`;
 //! - [`call`]: the way of one call, from the rate limit through load, decide, commit;
 //! - [`changes`]: the conditional commit as it is put together;
 //! - [`rate`], [`tally`]: the limits, as state machines;
-//! - [`address`], [`password`], [`code`], [`json`], [`mail`]: what each of these is and may be;
+//! - [`address`], [`password`], [`code`], [`proof`], [`json`], [`mail`], [`notice`]: what each of these
+//!   is and may be;
 //! - [`record`]: the records as they stand in the store;
 //! - [`settings`], [`outcome`], [`reply`]: what a tenant configures, every way a call can end, and
 //!   what the caller reads;
@@ -50,12 +52,15 @@ mod component;
 pub mod coredb;
 pub mod json;
 pub mod mail;
+pub mod notice;
 pub mod outcome;
 pub mod password;
 pub mod ports;
+pub mod proof;
 pub mod rate;
 pub mod record;
 pub mod reply;
+pub mod sessions;
 pub mod settings;
 pub mod tally;
 #[cfg(test)]

@@ -25,6 +25,12 @@ pub const MOST_LANES: u32 = 16;
 /// The highest cost of a stored bcrypt hash: 16,384 rounds of key setup.
 pub const MOST_COST: u32 = 14;
 
+#[cfg(test)]
+thread_local! {
+    /// How many hashes this thread has computed, to whatever end.
+    pub(crate) static COMPUTED: core::cell::Cell<u32> = const { core::cell::Cell::new(0) };
+}
+
 /// What a new hash costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cost {
@@ -87,6 +93,8 @@ pub fn policy(ports: &dyn Ports, password: &str) -> Result<(), Stop> {
 /// # Errors
 /// The parameters or the memory for them cannot be had.
 pub fn hash(ports: &dyn Ports, password: &str, cost: Cost) -> Result<String, Stop> {
+    #[cfg(test)]
+    COMPUTED.with(|computed| computed.set(computed.get() + 1));
     let salt = ports.random(Salt::RECOMMENDED_LENGTH);
     let failed =
         |why: String| Stop::from(crate::outcome::Failure::Other(format!("hashing: {why}")));
@@ -98,6 +106,17 @@ pub fn hash(ports: &dyn Ports, password: &str, cost: Cost) -> Result<String, Sto
         .map_err(|e| failed(e.to_string()))
 }
 
+/// Hash for nothing, so that an answer takes as long as it does where there is a hash to compare with.
+///
+/// # Errors
+/// As [`hash`].
+pub fn pretend(ports: &dyn Ports, password: &str) -> Result<(), Stop> {
+    if password.len() <= MOST_BYTES {
+        core::hint::black_box(hash(ports, password, Cost::configured(ports)?)?);
+    }
+    Ok(())
+}
+
 /// Check a password against a stored string, in time that does not depend on how much of it is
 /// right.
 #[must_use]
@@ -105,6 +124,8 @@ pub fn verify(stored: &str, password: &str) -> Match {
     if password.len() > MOST_BYTES {
         return Match::Wrong;
     }
+    #[cfg(test)]
+    COMPUTED.with(|computed| computed.set(computed.get() + 1));
     if stored.starts_with("$2") {
         verify_bcrypt(stored, password)
     } else {

@@ -11,7 +11,8 @@ pub use crate::bindings::portcullis::auth::store::{
     Verdict,
 };
 
-/// The imports of the component. Each method's guarantee stands with its namesake in `wit/`.
+/// The imports of the component. Each method's guarantee stands with its namesake in `wit/`; without
+/// more, the caller is an application that may know who has an account.
 pub trait Ports {
     /// `settings.tenant`.
     fn tenant(&self) -> String;
@@ -41,6 +42,25 @@ pub trait Ports {
     /// # Errors
     /// The mailer's own.
     fn send(&self, message: &Message) -> Result<Delivery, MailError>;
+    /// `mailer.enqueue`.
+    ///
+    /// # Errors
+    /// The mailer's own.
+    fn enqueue(&self, message: &Message) -> Result<(), MailError> {
+        self.send(message).map(drop)
+    }
+    /// `caller.hide-accounts`.
+    fn hide_accounts(&self) -> bool {
+        false
+    }
+    /// `caller.ticket`.
+    fn ticket(&self) -> Option<String> {
+        None
+    }
+    /// `caller.device`.
+    fn device(&self) -> Option<String> {
+        None
+    }
     /// `wall-clock.now`, as the time since 1970 (UTC).
     fn now(&self) -> core::time::Duration;
     /// `random.get-random-bytes`: unpredictable bytes.

@@ -77,6 +77,10 @@ pub const HASH_LANES: Number = number("hash.lanes", 1, 1, 16);
 pub const UNVERIFIED_TTL: Number = number("unverified_ttl", 7 * DAY, 0, 10 * 365 * DAY);
 /// Bytes of a user's custom data as JSON text.
 pub const CUSTOM_DATA_LIMIT: Number = number("custom_data_limit", 65_536, 2, 1 << 19);
+/// Seconds after which a session that is not used ends.
+pub const SESSION_IDLE: Number = number("session_idle", 7 * DAY, 60, 400 * DAY);
+/// Seconds after which a session ends, used or not: 30 days, as NIST SP 800-63B section 2.1.3 has it.
+pub const SESSION_LIFE: Number = number("session_life", 30 * DAY, 60, 400 * DAY);
 
 /// The subject of a code mail.
 pub const MAIL_SUBJECT: Text =
@@ -88,7 +92,7 @@ pub const MAIL_BODY: Text =
 const DAY: i64 = 86_400;
 
 const SWITCHES: [&Switch; 4] = [&BLOCKING, &READABLE_ERRORS, &UPGRADE_HASHES, &REQUIRE_MFA];
-const NUMBERS: [&Number; 15] = [
+const NUMBERS: [&Number; 17] = [
     &RATE_LIMITING,
     &RATE_LIMIT_BURST,
     &RATE_LIMIT_PENALTY,
@@ -104,6 +108,8 @@ const NUMBERS: [&Number; 15] = [
     &HASH_LANES,
     &UNVERIFIED_TTL,
     &CUSTOM_DATA_LIMIT,
+    &SESSION_IDLE,
+    &SESSION_LIFE,
 ];
 const TEXTS: [&Text; 2] = [&MAIL_SUBJECT, &MAIL_BODY];
 

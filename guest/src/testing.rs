@@ -25,6 +25,12 @@ pub(crate) struct Outside {
     pub(crate) now: Cell<u64>,
     pub(crate) mails: RefCell<Vec<Message>>,
     pub(crate) reports: RefCell<Vec<String>>,
+    /// Whether the caller must not learn who has an account.
+    pub(crate) hides: Cell<bool>,
+    pub(crate) ticket: RefCell<Option<String>>,
+    pub(crate) device: RefCell<Option<String>>,
+    /// What was done outside, call by call: what a clock could see of it.
+    pub(crate) done: RefCell<Vec<String>>,
     /// Done once, just before the next commit: somebody else who is faster.
     pub(crate) meanwhile: RefCell<Option<Meanwhile>>,
 }
@@ -39,6 +45,10 @@ impl Outside {
             now: Cell::new(1_800_000_000),
             mails: RefCell::default(),
             reports: RefCell::default(),
+            hides: Cell::new(false),
+            ticket: RefCell::default(),
+            device: RefCell::default(),
+            done: RefCell::default(),
             meanwhile: RefCell::default(),
         }
     }
@@ -50,6 +60,17 @@ impl Outside {
 
     pub(crate) fn pass(&self, seconds: u64) {
         self.now.set(self.now.get() + seconds);
+    }
+
+    /// As seen by a stranger.
+    pub(crate) fn hiding(self) -> Self {
+        self.hides.set(true);
+        self
+    }
+
+    pub(crate) fn show(&self, ticket: Option<&str>, device: Option<&str>) {
+        *self.ticket.borrow_mut() = ticket.map(str::to_owned);
+        *self.device.borrow_mut() = device.map(str::to_owned);
     }
 
     /// The digits in the last mail.
@@ -67,6 +88,12 @@ impl Outside {
         self.writes.set(self.writes.get() + 1);
         let key = (collection.to_owned(), key.to_owned());
         self.records.borrow_mut().insert(key, (self.writes.get(), record));
+    }
+
+    /// Begin with a copy of somebody else's store.
+    pub(crate) fn take_records_of(&self, other: &Self) {
+        *self.records.borrow_mut() = other.records.borrow().clone();
+        self.writes.set(other.writes.get());
     }
 
     fn holds(&self, collection: &str, key: &str, version: Option<&str>) -> bool {
@@ -109,6 +136,7 @@ impl Ports for Outside {
         vec![SecretKey { id: "k1".to_owned(), secret: vec![7; 32] }]
     }
     fn load(&self, key: &str) -> Result<Vec<Entry>, StoreError> {
+        self.done.borrow_mut().push("load".to_owned());
         let records = self.records.borrow();
         let found = records.iter().filter(|((_, of), _)| of == key);
         Ok(found
@@ -120,6 +148,7 @@ impl Ports for Outside {
             .collect())
     }
     fn commit(&self, changes: &[Change]) -> Result<Verdict, StoreError> {
+        self.done.borrow_mut().push("commit".to_owned());
         if let Some(meanwhile) = self.meanwhile.take() {
             meanwhile(self);
         }
@@ -161,8 +190,23 @@ impl Ports for Outside {
         self.reports.borrow_mut().push(problem.to_owned());
     }
     fn send(&self, message: &Message) -> Result<Delivery, MailError> {
+        self.done.borrow_mut().push("send".to_owned());
         self.mails.borrow_mut().push(message.clone());
         Ok(Delivery::Accepted)
+    }
+    fn enqueue(&self, message: &Message) -> Result<(), MailError> {
+        self.done.borrow_mut().push("enqueue".to_owned());
+        self.mails.borrow_mut().push(message.clone());
+        Ok(())
+    }
+    fn hide_accounts(&self) -> bool {
+        self.hides.get()
+    }
+    fn ticket(&self) -> Option<String> {
+        self.ticket.borrow().clone()
+    }
+    fn device(&self) -> Option<String> {
+        self.device.borrow().clone()
     }
     fn now(&self) -> Duration {
         Duration::from_secs(self.now.get())

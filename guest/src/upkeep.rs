@@ -6,8 +6,10 @@ use crate::changes::{Changes, UserChange, unverified_until};
 use crate::code::CLOCK_TOLERANCE;
 use crate::outcome::{Failure, Stop};
 use crate::ports::Ports;
+use crate::proof::Proofs;
 use crate::rate;
 use crate::record::{BLOCKED, LIMIT, Records, Stored, USERS, Use, User};
+use crate::sessions;
 use crate::tally::Tally;
 
 /// Look at up to `limit` overdue addresses; returns how many there were.
@@ -44,8 +46,9 @@ fn sweep_one(ports: &dyn Ports, key: &str) -> Result<(), Stop> {
         }
     }
     if records.counts.is_some() {
-        Tally::begin(ports, records.counts.as_ref())?.sweep(&mut changes);
+        Tally::begin(ports, records.counts.as_ref(), &Proofs::default())?.sweep(&mut changes);
     }
+    sessions::sweep(ports, &records, &mut changes)?;
     commit(ports, &changes)?; // lost to somebody else: he has just renewed it
     Ok(())
 }
@@ -65,7 +68,7 @@ fn sweep_user(
         return Ok(());
     }
     let mut change = UserChange::of(user);
-    for of in [Use::Mailbox, Use::Mfa] {
+    for of in Use::ALL {
         if user.record.code(of).is_some_and(|open| open.until <= now) {
             change.code(of, None);
         }

@@ -8,10 +8,12 @@ use crate::changes::{Changes, UserChange};
 use crate::json;
 use crate::outcome::{Code, Failure, Refusal, Stop};
 use crate::ports::Ports;
+use crate::proof::Proofs;
 use crate::rate;
 use crate::record::{BLOCKED, Records, Stored, User};
+use crate::sessions;
 use crate::settings;
-use crate::tally::{Guess, Tally};
+use crate::tally::Tally;
 
 /// Block an address: success, 403.
 ///
@@ -20,8 +22,11 @@ use crate::tally::{Guess, Tally};
 pub fn block_user(ports: &dyn Ports, email: &str) -> Result<Code, Stop> {
     decide(ports, email, &|records, changes| {
         let user = user_of(records)?;
-        // Not somebody who is being moved to another address: he would leave the block behind.
-        changes.expect(crate::record::USERS, Some(user.version.clone()));
+        // The user first: one who is being moved to another address would leave the block behind.
+        let mut change = UserChange::of(user);
+        change.end_sessions(ports);
+        change.put(ports, changes)?;
+        sessions::remove(records, changes);
         set_block(records, changes, true);
         Ok(Code::UserBlocked)
     })
@@ -40,9 +45,8 @@ pub fn unblock_user(ports: &dyn Ports, email: &str) -> Result<Code, Stop> {
             });
         }
         set_block(records, changes, false);
-        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
-        tally.right(Guess::Password);
-        tally.right(Guess::Code);
+        let mut tally = Tally::begin(ports, records.counts.as_ref(), &Proofs::default())?;
+        tally.forgive();
         tally.settle(changes);
         Ok(Code::UserUnblocked)
     })
@@ -160,7 +164,7 @@ fn load(ports: &dyn Ports, email: &str) -> Result<Records, Stop> {
     Records::load(ports, &address.key)
 }
 
-fn user_of(records: &Records) -> Result<&Stored<User>, Stop> {
+pub(crate) fn user_of(records: &Records) -> Result<&Stored<User>, Stop> {
     records.user.as_ref().ok_or_else(|| Code::UserNotFound.into())
 }
 
@@ -174,7 +178,7 @@ fn set_block(records: &Records, changes: &mut Changes, blocked: bool) {
 }
 
 /// Load, decide, commit; and again when somebody else was faster.
-fn decide(
+pub(crate) fn decide(
     ports: &dyn Ports,
     email: &str,
     decision: &dyn Fn(&Records, &mut Changes) -> Result<Code, Stop>,

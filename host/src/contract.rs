@@ -20,5 +20,5 @@ wasmtime::component::bindgen!({
     // No `tracing`: it would print string arguments, which are passwords and codes.
 });
 
-pub use self::portcullis::auth::{database, mailer, settings, store, types};
-pub use exports::portcullis::auth::{auth, coredb, upkeep, utils};
+pub use self::portcullis::auth::{caller, database, mailer, settings, store, types};
+pub use exports::portcullis::auth::{auth, coredb, sessions, upkeep, utils};

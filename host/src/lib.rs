@@ -60,7 +60,7 @@ pub mod settings;
 pub mod store;
 pub mod tenant;
 
-pub use component::{Limits, Runtime};
+pub use component::{Caller, Limits, Runtime};
 pub use error::{CallError, SetupError};
 pub use settings::Settings;
 pub use tenant::Tenant;

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod blocks;
+mod callers;
 mod codes;
 mod data;
 mod database;
@@ -11,3 +12,4 @@ mod limits;
 mod mail;
 mod passwords;
 mod refusals;
+mod sessions;

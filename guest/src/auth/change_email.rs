@@ -8,8 +8,9 @@ use crate::outcome::{Code, Failure, Stop};
 use crate::ports::Ports;
 use crate::rate;
 use crate::record::{BLOCKED, LIMIT, Records, Use};
+use crate::sessions;
 use crate::settings;
-use crate::tally::{Guess, Tally};
+use crate::tally::Guess;
 
 /// With the password: 200.
 ///
@@ -54,7 +55,7 @@ fn change_email(
 
     let mut given = password.map(PasswordCheck::new);
     let committed = call.decide(&mut |records| {
-        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
+        let mut tally = call.tally(records)?;
         if given.is_some() {
             tally.admit(Guess::Password)?;
         }
@@ -63,14 +64,17 @@ fn change_email(
         }
         let mut changes = Changes::of(&call.address.key);
         if let Some(given) = &mut given
-            && !given.check(&call, &mut tally, records.user.as_ref().map(|user| &user.record))
+            && !given.check(&call, &mut tally, records.user.as_ref().map(|user| &user.record))?
         {
             tally.settle(&mut changes);
-            let code =
-                if records.user.is_some() { Code::InvalidPassword } else { Code::UserNotFound };
+            let code = if records.user.is_some() {
+                Code::InvalidPassword
+            } else {
+                call.nobody(Code::InvalidPassword)
+            };
             return Ok(Plan::refuse(changes, code));
         }
-        let user = records.user.as_ref().ok_or(Code::UserNotFound)?;
+        let user = records.user.as_ref().ok_or_else(|| call.nobody(Code::InvalidCode))?;
         let mut change = UserChange::of(user);
         if let Some(code) = code
             && !check_code(&call, &mut tally, &mut change, &user.record, Use::Mailbox, code)?
@@ -81,40 +85,57 @@ fn change_email(
         }
         // Only who has the secrets learns anything of the new address.
         let theirs = Records::load(ports, &new.key)?;
-        let taken = if theirs.user.is_some() {
-            Some(Code::UserExists)
-        } else if theirs.is_blocked() && settings::BLOCKING.read(ports).map_err(Failure::from)? {
-            Some(Code::UserBlocked)
-        } else {
-            None
-        };
+        let taken = whose(ports, &theirs)?;
         if let Some(taken) = taken {
             // The code is not used up; that the guesses were right is paid for all the same.
             tally.settle(&mut changes);
             return Ok(Plan::refuse(changes, taken));
         }
 
-        change.void_codes();
-        change.close_foreign_code(ports);
-        change.address(&new.given);
-        // The block first and the user next: where they are moved one by one, a blocked user never
-        // stands without his block.
-        let mut at_new = Changes::of(&new.key);
-        move_block(records, &theirs, &mut changes, &mut at_new, &new.key);
-        change.relocate(ports, &mut changes, &new.key)?;
-        move_limit(
-            records,
-            &theirs,
-            &mut changes,
-            &mut at_new,
-            &new.key,
-            ports.now().as_secs_f64(),
-        );
+        change.unproven(true);
+        let mut at_new = move_to(&call, records, &theirs, change, &new, &mut changes)?;
         tally.settle(&mut changes);
         at_new.append(changes);
         Ok(Plan::accept(at_new, Code::Success))
     })?;
     Ok(committed.code)
+}
+
+/// Why an address cannot be had: it has a user, or is blocked.
+pub(crate) fn whose(ports: &dyn Ports, theirs: &Records) -> Result<Option<Code>, Stop> {
+    Ok(if theirs.user.is_some() {
+        Some(Code::UserExists)
+    } else if theirs.is_blocked() && settings::BLOCKING.read(ports).map_err(Failure::from)? {
+        Some(Code::UserBlocked)
+    } else {
+        None
+    })
+}
+
+/// Move everything of a user to another address; every open code is void and every session ends.
+/// What is changed at the new address comes first, and is returned.
+pub(crate) fn move_to(
+    call: &Call<'_>,
+    records: &Records,
+    theirs: &Records,
+    mut change: UserChange<'_>,
+    new: &Address,
+    changes: &mut Changes,
+) -> Result<Changes, Stop> {
+    let ports = call.ports;
+    change.void_codes();
+    change.close_foreign_code(ports);
+    change.address(&new.given);
+    change.end_sessions(ports);
+    // The block first and the user next: where they are moved one by one, a blocked user never
+    // stands without his block.
+    let mut at_new = Changes::of(&new.key);
+    move_block(records, theirs, changes, &mut at_new, &new.key);
+    change.relocate(ports, changes, &new.key)?;
+    let now = ports.now().as_secs_f64();
+    move_limit(records, theirs, changes, &mut at_new, &new.key, now);
+    sessions::remove(records, changes);
+    Ok(at_new)
 }
 
 /// A block record that says false gives way; one that says blocked stays.

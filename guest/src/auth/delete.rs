@@ -7,7 +7,8 @@ use crate::changes::{Changes, UserChange};
 use crate::outcome::{Code, Stop};
 use crate::ports::{Change, Ports, StoreError};
 use crate::record::{BLOCKED, Records, USERS, Use};
-use crate::tally::{Guess, Tally};
+use crate::sessions;
+use crate::tally::Guess;
 
 /// With the password: 204.
 ///
@@ -50,7 +51,7 @@ fn delete(
 
     let mut given = PasswordCheck::new(password);
     let committed = call.decide(&mut |records| {
-        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
+        let mut tally = call.tally(records)?;
         tally.admit(Guess::Password)?;
         if code.is_some() {
             tally.admit(Guess::Code)?;
@@ -59,11 +60,21 @@ fn delete(
         let needs_none = code.is_some()
             && password.is_empty()
             && user.is_some_and(|user| user.record.password.is_none());
-        let right = needs_none || given.check(&call, &mut tally, user.map(|user| &user.record));
         let mut changes = Changes::of(&call.address.key);
+        if call.hides && code.is_some() && password.is_empty() && !needs_none {
+            // As if he were a user without a password, whose code it is not.
+            tally.wrong(Guess::Code);
+            tally.settle(&mut changes);
+            return Ok(Plan::refuse(changes, Code::InvalidCode));
+        }
+        let right = needs_none || given.check(&call, &mut tally, user.map(|user| &user.record))?;
         let Some(user) = user.filter(|_| right) else {
             tally.settle(&mut changes);
-            let code = if user.is_some() { Code::InvalidPassword } else { Code::UserNotFound };
+            let code = if user.is_some() {
+                Code::InvalidPassword
+            } else {
+                call.nobody(Code::InvalidPassword)
+            };
             return Ok(Plan::refuse(changes, code));
         };
         if let Some(code) = code {
@@ -76,6 +87,7 @@ fn delete(
         }
         tally.settle(&mut changes);
         changes.remove(USERS, user.version.clone());
+        sessions::remove(records, &mut changes);
         settle_block(records, del_from_blocking, &mut changes);
         Ok(Plan { failed: how_far, ..Plan::accept(changes, Code::UserDeleted) })
     })?;

@@ -1,15 +1,16 @@
 //! Making users.
 
-use super::{Letter, NewHash};
+use super::{Letter, NewHash, PasswordCheck};
 use crate::address::Address;
 use crate::call::{Call, Plan, commit};
 use crate::changes::{Changes, UserChange};
 use crate::code;
 use crate::json;
+use crate::notice::{self, Notice};
 use crate::outcome::{Code, Failure, Stop};
 use crate::password;
 use crate::ports::Ports;
-use crate::record::{BLOCKED, USERS, Use};
+use crate::record::{BLOCKED, Records, USERS, Use};
 use crate::settings;
 use crate::tally::Tally;
 
@@ -77,15 +78,31 @@ fn register(
     let call = Call::admit(ports, address, ignore_rate_limit)?;
 
     let mut hash = password.map(NewHash::new);
+    let mut given = password.map(PasswordCheck::new);
     let mut letter = None;
+    let mut told = None;
     let mut makes_block_record = false;
     let committed = call.decide(&mut |records| {
+        (letter, told) = (None, None);
+        let mut tally = call.tally(records)?;
+        let mut changes = Changes::of(&call.address.key);
+        if let Some(length) = code_length.filter(|_| call.hides)
+            && (records.user.is_some() || records.shut)
+        {
+            let mailed = taken(&call, records, given.as_mut(), &mut tally, &mut changes, length)?;
+            (letter, told) = (mailed.letter, mailed.owner);
+            tally.settle(&mut changes);
+            return Ok(Plan::accept(changes, Code::VerificationSent));
+        }
         if records.user.is_some() {
             return Err(Code::UserExists.into());
         }
-        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
-        let mut user = UserChange::new(&call.address.given, data, ports.now().as_secs());
+        if records.shut {
+            return Err(Code::UserBlocked.into());
+        }
+        let mut user = UserChange::new(&call.address.given, data, ports);
         user.verified(code_length.is_none());
+        user.unproven(code_length.is_none());
         user.close_foreign_code(ports);
         letter = match code_length {
             Some(length) => {
@@ -96,7 +113,6 @@ fn register(
         };
         user.password(hash.as_mut().map(|hash| hash.get(ports)).transpose()?);
 
-        let mut changes = Changes::of(&call.address.key);
         user.put(ports, &mut changes)?;
         makes_block_record = records.block.is_none();
         if makes_block_record {
@@ -107,6 +123,9 @@ fn register(
         Ok(Plan::accept(changes, code))
     })?;
 
+    if let Some(owner) = told {
+        notice::tell(ports, &owner, Notice::Registered);
+    }
     let Some(letter) = letter else { return Ok(committed.code) };
     letter.send(&call).or_else(|refused| {
         // Nobody can ever verify this user. If he is as we made him, he goes again.
@@ -122,4 +141,56 @@ fn register(
         Err(refused)
     })?;
     Ok(committed.code)
+}
+
+/// What is mailed where an address cannot be registered and the caller must not learn of it.
+struct Mailed {
+    letter: Option<Letter>,
+    /// Who is told that somebody tried.
+    owner: Option<String>,
+}
+
+/// An address that has a user, or is blocked, where accounts are hidden. It costs as much as making
+/// a user: one mail, one hash.
+///
+/// A user who never proved his mailbox gets a new code, and loses a password other than this one: a
+/// stranger may have set it, and the owner of the mailbox must not confirm that.
+fn taken(
+    call: &Call<'_>,
+    records: &Records,
+    given: Option<&mut PasswordCheck<'_>>,
+    tally: &mut Tally,
+    changes: &mut Changes,
+    length: usize,
+) -> Result<Mailed, Stop> {
+    let user = records.user.as_ref();
+    let unverified = user.filter(|user| !user.record.verified);
+    let of_nobody = unverified.is_none();
+    let same = match given {
+        Some(given) if of_nobody => given.pretend(call).map(|()| false)?,
+        Some(given) => match unverified.and_then(|user| user.record.password.as_deref()) {
+            Some(stored) => given.fits(call, stored),
+            None => given.pretend(call).map(|()| true)?,
+        },
+        None => unverified.is_some_and(|user| user.record.password.is_none()),
+    };
+    let Some(user) = unverified else {
+        let to = &call.address.key;
+        let decoy = Letter::decoy(call, tally, to, Use::Mailbox, length)?;
+        return Ok(match user {
+            Some(user) => {
+                let owner = user.record.mail_address(to).to_owned();
+                Mailed { letter: None, owner: Some(owner) }
+            }
+            None => Mailed { letter: Some(decoy), owner: None },
+        });
+    };
+    let mut change = UserChange::of(user);
+    let to = user.record.mail_address(&call.address.key);
+    let letter = Letter::write(call, tally, &mut change, to, Use::Mailbox, length)?;
+    if !same {
+        change.password(None);
+    }
+    change.put(call.ports, changes)?;
+    Ok(Mailed { letter: Some(letter), owner: None })
 }

@@ -8,6 +8,7 @@ use crate::outcome::{Code, Stop};
 use crate::password;
 use crate::ports::Ports;
 use crate::record::Use;
+use crate::sessions;
 use crate::tally::{Guess, Tally};
 
 /// With the old one: 203.
@@ -28,19 +29,24 @@ pub fn reset_password_no_verif(
     let mut given = PasswordCheck::new(old_password);
     let mut hash = NewHash::new(new_password);
     let committed = call.decide(&mut |records| {
-        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
+        let mut tally = call.tally(records)?;
         tally.admit(Guess::Password)?;
         let user = records.user.as_ref();
-        let right = given.check(&call, &mut tally, user.map(|user| &user.record));
+        let right = given.check(&call, &mut tally, user.map(|user| &user.record))?;
         let mut changes = Changes::of(&call.address.key);
         let Some(user) = user.filter(|_| right) else {
             tally.settle(&mut changes);
-            let code = if user.is_some() { Code::InvalidOldPassword } else { Code::UserNotFound };
+            let code = if user.is_some() {
+                Code::InvalidOldPassword
+            } else {
+                call.nobody(Code::InvalidOldPassword)
+            };
             return Ok(Plan::refuse(changes, code));
         };
         let mut change = UserChange::of(user);
         set_password(ports, &mut change, &mut tally, hash.get(ports)?);
         change.put(ports, &mut changes)?;
+        sessions::remove(records, &mut changes);
         tally.settle(&mut changes);
         Ok(Plan::accept(changes, Code::PasswordReset))
     })?;
@@ -68,19 +74,20 @@ pub fn verify_reset_code_and_reset_password(
         reset_code,
         |_| Use::Mailbox,
         Code::PasswordReset,
-        |_, change, tally| {
-            change.verified(true);
-            set_password(ports, change, tally, hash.get(ports)?);
+        |effect| {
+            effect.change.verified(true);
+            set_password(ports, effect.change, effect.tally, hash.get(ports)?);
+            sessions::remove(effect.records, effect.changes);
             Ok(())
         },
     )
 }
 
-/// A completed reset: every open code is void, and nobody waits for older guesses.
+/// A completed reset: every open code is void, every session ends, and nobody waits for older guesses.
 fn set_password(ports: &dyn Ports, change: &mut UserChange<'_>, tally: &mut Tally, hash: &str) {
     change.password(Some(hash));
     change.void_codes();
     change.close_foreign_code(ports);
-    tally.right(Guess::Password);
-    tally.right(Guess::Code);
+    change.end_sessions(ports);
+    tally.forgive();
 }

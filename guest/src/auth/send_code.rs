@@ -8,7 +8,6 @@ use crate::code;
 use crate::outcome::{Code, Stop};
 use crate::ports::Ports;
 use crate::record::{OpenCode, Use};
-use crate::tally::Tally;
 
 /// A new mailbox code, which replaces the open one: 201.
 ///
@@ -27,13 +26,21 @@ pub fn generate_code(
     let mut letter = None;
     let mut former: Option<OpenCode> = None;
     let committed = call.decide(&mut |records| {
-        let user = records.user.as_ref().ok_or(Code::UserNotFound)?;
-        let mut tally = Tally::begin(ports, records.counts.as_ref())?;
+        let mut tally = call.tally(records)?;
+        let mut changes = Changes::of(&call.address.key);
+        let Some(user) = &records.user else {
+            if !call.hides {
+                return Err(Code::UserNotFound.into());
+            }
+            let to = &call.address.key;
+            letter = Some(Letter::decoy(&call, &mut tally, to, Use::Mailbox, length)?);
+            tally.settle(&mut changes);
+            return Ok(Plan::accept(changes, Code::VerificationSent));
+        };
         let mut change = UserChange::of(user);
         former = user.record.code(Use::Mailbox).cloned();
         let to = user.record.mail_address(&call.address.key);
         letter = Some(Letter::write(&call, &mut tally, &mut change, to, Use::Mailbox, length)?);
-        let mut changes = Changes::of(&call.address.key);
         change.put(ports, &mut changes)?;
         tally.settle(&mut changes);
         Ok(Plan::accept(changes, Code::VerificationSent))

@@ -23,9 +23,9 @@ pub fn verify_user(
         code,
         |_| Use::Mailbox,
         Code::UserVerified,
-        |_, change, _| {
-            change.verified(true);
-            change.close_foreign_code(ports);
+        |effect| {
+            effect.change.verified(true);
+            effect.change.close_foreign_code(ports);
             Ok(())
         },
     )

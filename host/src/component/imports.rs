@@ -13,6 +13,7 @@ use tokio::time::{sleep, timeout_at};
 use super::limits::{EDITS, ENTRIES, OVERDUE, PATH};
 use super::state::State;
 use crate::contract::{database, mailer, store};
+use crate::mail::Mailer;
 use crate::random::jittered;
 use crate::store::rules::{MAX_KEY, check_changes, check_collection, check_key};
 use crate::store::{COLLECTIONS, Change, Database, Entry, Error, Put, Relocation, Sizes, Verdict};
@@ -208,28 +209,52 @@ impl mailer::Host for State {
         &mut self,
         message: mailer::Message,
     ) -> wasmtime::Result<Result<mailer::Delivery, mailer::Error>> {
-        let Some(mailer) = self.host.mailer.clone() else {
-            return Ok(Err(mailer::Error::Unconfigured));
-        };
+        Ok(match self.mailer_for(&message) {
+            Ok(mailer) => taken(self.mail_deadline(), mailer.send(&message)).await,
+            Err(error) => Err(error),
+        })
+    }
+
+    async fn enqueue(
+        &mut self,
+        message: mailer::Message,
+    ) -> wasmtime::Result<Result<(), mailer::Error>> {
+        Ok(match self.mailer_for(&message) {
+            Ok(mailer) => taken(self.mail_deadline(), mailer.enqueue(&message)).await,
+            Err(error) => Err(error),
+        })
+    }
+}
+
+impl State {
+    /// Who takes the message, if it may go out at all.
+    fn mailer_for(&self, message: &mailer::Message) -> Result<Arc<dyn Mailer>, mailer::Error> {
+        let mailer = self.host.mailer.clone().ok_or(mailer::Error::Unconfigured)?;
         // The component has looked already; a line break here would add headers of its own to
         // the mail, so the host looks again.
         if [&message.to, &message.subject].iter().any(|field| field.chars().any(char::is_control)) {
-            return Ok(Err(mailer::Error::Rejected(
+            return Err(mailer::Error::Rejected(
                 "a control character in the address or the subject".into(),
-            )));
+            ));
         }
-        let deadline = self.mail_deadline();
-        if Instant::now() >= deadline {
-            return Ok(Err(mailer::Error::Other("no time is left to send it".into())));
+        if Instant::now() >= self.mail_deadline() {
+            return Err(mailer::Error::Other("no time is left to send it".into()));
         }
-        let answer = timeout_at(deadline.into(), mailer.send(&message)).await;
-        Ok(answer.unwrap_or_else(|_| {
-            Err(mailer::Error::Other(
-                "no answer before the call's deadline; it is not known whether the message was taken"
-                    .into(),
-            ))
-        }))
+        Ok(mailer)
     }
+}
+
+/// What the mailer answers, or that it did not answer in time.
+async fn taken<T>(
+    deadline: Instant,
+    answer: impl Future<Output = Result<T, mailer::Error>>,
+) -> Result<T, mailer::Error> {
+    timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| {
+        Err(mailer::Error::Other(
+            "no answer before the call's deadline; it is not known whether the message was taken"
+                .into(),
+        ))
+    })
 }
 
 impl crate::contract::types::Host for State {}

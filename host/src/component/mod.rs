@@ -8,18 +8,21 @@
 //! - [`artifact`]: the component itself;
 //! - `engine`: compiling, and the pools of instances;
 //! - `admission`: who may start when;
+//! - `caller`: on whose behalf a call is made;
 //! - `state`, `imports`, `bounds`: the host's side of one call;
 //! - `runtime`: one call from its admission to its end.
 
 mod admission;
 pub mod artifact;
 mod bounds;
+mod caller;
 mod engine;
 mod imports;
 mod limits;
 mod runtime;
 mod state;
 
+pub use caller::Caller;
 pub use limits::Limits;
 pub use runtime::{Call, Runtime};
 pub(crate) use state::Host;

@@ -10,7 +10,7 @@ use wasmtime::{EngineWeak, PoolConcurrencyLimitError, Store, Trap, UpdateDeadlin
 
 use super::admission::Admission;
 use super::engine::{Pool, Pools};
-use super::{Host, Limits, State, Work, artifact};
+use super::{Caller, Host, Limits, State, Work, artifact};
 use crate::contract::Portcullis;
 use crate::contract::types::Failure;
 use crate::error::{CallError, SetupError};
@@ -80,6 +80,7 @@ impl Runtime {
     pub(crate) async fn run<R, F, Fut>(
         &self,
         host: Arc<Host>,
+        caller: Caller,
         ticket: OwnedSemaphorePermit,
         work: Work,
         call: F,
@@ -93,7 +94,7 @@ impl Runtime {
         let end = Instant::now() + inner.limits.time;
         let permit = inner.admission.enter(work, end).await?;
         let task = tokio::spawn(async move {
-            let answer = inner.answer(host, work, end, call).await;
+            let answer = inner.answer(host, caller, work, end, call).await;
             // The instance is gone by now, so its slot is free before the permit is.
             drop(permit);
             drop(ticket);
@@ -113,6 +114,7 @@ impl Inner {
     async fn answer<R, F, Fut>(
         &self,
         host: Arc<Host>,
+        caller: Caller,
         work: Work,
         end: Instant,
         call: F,
@@ -123,7 +125,7 @@ impl Inner {
     {
         let tenant = host.settings.tenant.clone();
         let whole = async {
-            let call = call(self.instance(host, work, end).await?);
+            let call = call(self.instance(host, caller, work, end).await?);
             call.await
         };
         // The ticks stop a component that computes; this, one that waits.
@@ -142,12 +144,18 @@ impl Inner {
         }
     }
 
-    async fn instance(&self, host: Arc<Host>, work: Work, end: Instant) -> wasmtime::Result<Call> {
+    async fn instance(
+        &self,
+        host: Arc<Host>,
+        caller: Caller,
+        work: Work,
+        end: Instant,
+    ) -> wasmtime::Result<Call> {
         let Pool { engine, code } = match work {
             Work::Hashing => &self.pools.hashing,
             Work::Plain => &self.pools.plain,
         };
-        let mut store = Store::new(engine, State::new(host, &self.limits, work, end));
+        let mut store = Store::new(engine, State::new(host, caller, &self.limits, work, end));
         store.limiter(|state| &mut state.bounds);
         store.set_hostcall_fuel(self.limits.payload);
         store.set_epoch_deadline(1);

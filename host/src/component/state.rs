@@ -5,7 +5,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::bounds::Bounds;
 use super::limits::RANDOM;
-use super::{Limits, Work};
+use super::{Caller, Limits, Work};
+use crate::contract::caller;
 use crate::contract::settings::{self, SecretKey, Value};
 use crate::contract::wasi::clocks::wall_clock::{self, Datetime};
 use crate::contract::wasi::random::random;
@@ -30,6 +31,7 @@ pub(crate) struct Host {
 /// call and gone with it.
 pub struct State {
     pub(super) host: Arc<Host>,
+    pub(super) caller: Caller,
     pub(super) bounds: Bounds,
     /// Bytes of a document that a store may answer with.
     pub(super) document: usize,
@@ -42,13 +44,20 @@ pub struct State {
 }
 
 impl State {
-    pub(super) fn new(host: Arc<Host>, limits: &Limits, work: Work, end: Instant) -> Self {
+    pub(super) fn new(
+        host: Arc<Host>,
+        caller: Caller,
+        limits: &Limits,
+        work: Work,
+        end: Instant,
+    ) -> Self {
         let memory = match work {
             Work::Hashing => limits.memory,
             Work::Plain => limits.memory_plain,
         };
         Self {
             host,
+            caller,
             bounds: Bounds::new(memory),
             document: limits.document,
             end,
@@ -79,6 +88,20 @@ impl settings::Host for State {
 
     async fn secret_keys(&mut self) -> wasmtime::Result<Vec<SecretKey>> {
         Ok(self.host.settings.secret_keys.clone())
+    }
+}
+
+impl caller::Host for State {
+    async fn hide_accounts(&mut self) -> wasmtime::Result<bool> {
+        Ok(self.caller.hide_accounts)
+    }
+
+    async fn ticket(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(self.caller.ticket.as_deref().cloned())
+    }
+
+    async fn device(&mut self) -> wasmtime::Result<Option<String>> {
+        Ok(self.caller.device.as_deref().cloned())
     }
 }
 

@@ -12,6 +12,7 @@
 /// The type of a parameter in the typed method.
 macro_rules! typed {
     (text) => { &str };
+    (text = None) => { Option<&str> };
     (secret) => { &str };
     (secret = None) => { Option<&str> };
     (json) => { &str };
@@ -24,6 +25,9 @@ macro_rules! typed {
 macro_rules! described {
     ($name:expr, text) => {
         Parameter::new($name, Kind::Text, None)
+    };
+    ($name:expr, text = None) => {
+        Parameter::new($name, Kind::Text, Some(Default::None))
     };
     ($name:expr, secret) => {
         Parameter::new($name, Kind::Text, None).secret()
@@ -49,6 +53,9 @@ macro_rules! described {
 macro_rules! read {
     ($given:ident, $name:expr, text) => {
         $given.text($name)?
+    };
+    ($given:ident, $name:expr, text = None) => {
+        $given.optional_text($name)?
     };
     ($given:ident, $name:expr, secret) => {
         $given.text($name)?

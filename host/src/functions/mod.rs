@@ -1,6 +1,6 @@
 //! The functions of the component, by type and by name.
 //!
-//! All 45 stand in one table (`table.rs`), from which everything follows that has to know them: typed
+//! All of them stand in one table (`table.rs`), from which everything follows that has to know them: typed
 //! methods for programs that embed the host, and calls by name with JSON arguments for the command
 //! line, HTTP and whoever else speaks JSON.
 //!
@@ -31,8 +31,8 @@ mod tests;
 pub use arguments::MAX_ARGUMENTS;
 pub use call::Prepared;
 pub use descriptor::{Default, Function, Kind, Parameter, Returns};
-pub use reply::Reply;
-pub use table::{Auth, Coredb, FUNCTIONS, Interface, Utils};
+pub use reply::{IdentityJson, OpenedJson, Reply, SessionJson};
+pub use table::{Auth, Coredb, FUNCTIONS, Interface, Sessions, Utils};
 
 pub use crate::contract::types::{Answer, Outcome};
 

@@ -5,6 +5,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::descriptor::Returns;
+use crate::contract::sessions::{Identity, Known, Listed, Opened, Session, SignedIn};
 use crate::contract::types::{Answer, Outcome};
 use crate::error::CallError;
 
@@ -122,6 +123,100 @@ impl Answers for Answer {
         match self {
             Self::Data(json) => json.reply(),
             Self::Refused(outcome) => outcome.reply(),
+        }
+    }
+}
+
+impl Answers for SignedIn {
+    const RETURNS: Returns = Returns::Data;
+    fn reply(self) -> Result<Reply, CallError> {
+        match self {
+            Self::Opened(opened) => data(&OpenedJson::from(&opened)),
+            Self::Outcome(outcome) => outcome.reply(),
+        }
+    }
+}
+
+impl Answers for Known {
+    const RETURNS: Returns = Returns::Data;
+    fn reply(self) -> Result<Reply, CallError> {
+        match self {
+            Self::Identity(identity) => data(&IdentityJson::from(&identity)),
+            Self::Outcome(outcome) => outcome.reply(),
+        }
+    }
+}
+
+impl Answers for Listed {
+    const RETURNS: Returns = Returns::Data;
+    fn reply(self) -> Result<Reply, CallError> {
+        match self {
+            Self::Sessions(sessions) => {
+                data(&sessions.iter().map(SessionJson::from).collect::<Vec<_>>())
+            }
+            Self::Outcome(outcome) => outcome.reply(),
+        }
+    }
+}
+
+fn data(value: &impl Serialize) -> Result<Reply, CallError> {
+    let written = serde_json::value::to_raw_value(value);
+    written.map(Reply::Data).map_err(|error| CallError::Other(error.to_string()))
+}
+
+/// A session just opened, as JSON.
+#[derive(Serialize)]
+pub struct OpenedJson<'a> {
+    token: &'a str,
+    device: &'a str,
+    #[serde(flatten)]
+    identity: IdentityJson<'a>,
+}
+
+/// Who is signed in, as JSON.
+#[derive(Serialize)]
+pub struct IdentityJson<'a> {
+    email: &'a str,
+    proven: bool,
+    session: SessionJson<'a>,
+}
+
+/// A session, as JSON.
+#[derive(Serialize)]
+pub struct SessionJson<'a> {
+    id: &'a str,
+    made: u64,
+    seen: u64,
+    until: u64,
+    second_factor: bool,
+    client: Option<&'a str>,
+    current: bool,
+}
+
+impl<'a> From<&'a Opened> for OpenedJson<'a> {
+    fn from(opened: &'a Opened) -> Self {
+        let Opened { token, device, identity } = opened;
+        Self { token, device, identity: identity.into() }
+    }
+}
+
+impl<'a> From<&'a Identity> for IdentityJson<'a> {
+    fn from(identity: &'a Identity) -> Self {
+        let Identity { email, proven, session } = identity;
+        Self { email, proven: *proven, session: session.into() }
+    }
+}
+
+impl<'a> From<&'a Session> for SessionJson<'a> {
+    fn from(session: &'a Session) -> Self {
+        Self {
+            id: &session.id,
+            made: session.made,
+            seen: session.seen,
+            until: session.until,
+            second_factor: session.second_factor,
+            client: session.client.as_deref(),
+            current: session.current,
         }
     }
 }

@@ -12,6 +12,7 @@ use super::define::interfaces;
 use super::descriptor::{Default, Function, Kind, Parameter};
 use super::reply::Answers;
 use crate::component::Work;
+use crate::contract::sessions::{Known, Listed, SignedIn};
 use crate::contract::types::{Answer, Outcome};
 use crate::error::CallError;
 use crate::tenant::Tenant;
@@ -177,9 +178,62 @@ interfaces! {
         ) -> Outcome;
     }
 
+    /// Being signed in. A session is known by its token.
+    interface sessions: Sessions via portcullis_auth_sessions {
+        /// Sign in with a password: a session, or 201 when a code was mailed.
+        hashing sign_in via call_sign_in(
+            email: text,
+            password: secret,
+            client: text = None,
+            mfa: boolean = False,
+            ignore_rate_limit: boolean = False,
+        ) -> SignedIn;
+
+        /// The second step, or the only one of a user without a password: a session.
+        plain sign_in_with_code via call_sign_in_with_code(
+            email: text,
+            code: secret,
+            client: text = None,
+            ignore_rate_limit: boolean = False,
+        ) -> SignedIn;
+
+        /// Who has this token; 502 when nobody.
+        plain who_am_i via call_who_am_i(token: secret) -> Known;
+
+        /// End the session of this token: 200.
+        plain sign_out via call_sign_out(token: secret) -> Outcome;
+
+        /// All sessions of whoever has this token.
+        plain list_sessions via call_list_sessions(token: secret) -> Listed;
+
+        /// End one of one's own sessions: 200.
+        plain end_session via call_end_session(token: secret, id: text) -> Outcome;
+
+        /// End all of one's own sessions but this one: 200.
+        plain end_other_sessions via call_end_other_sessions(token: secret) -> Outcome;
+
+        /// End all sessions of a user, for the application: 200.
+        plain end_user_sessions via call_end_user_sessions(email: text) -> Outcome;
+
+        /// Mail a code to a new address: 201.
+        hashing request_email_change via call_request_email_change(
+            token: secret,
+            new_email: text,
+            password: secret = None,
+            ignore_rate_limit: boolean = False,
+        ) -> Outcome;
+
+        /// Give the account the new address, with the code that was mailed there: 200.
+        plain confirm_email_change via call_confirm_email_change(
+            token: secret,
+            code: secret,
+            ignore_rate_limit: boolean = False,
+        ) -> Outcome;
+    }
+
     /// The administration of the database. Creating what is there and removing what is not is fine.
     interface coredb: Coredb via portcullis_auth_coredb {
-        /// Remove the collection of users, and the codes and counts of guesses with it.
+        /// Remove the collection of users, and the sessions, codes and counts of guesses with it.
         plain remove_users_collection via call_remove_users_collection() -> ();
 
         /// Remove the collection of block records.

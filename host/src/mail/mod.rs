@@ -32,4 +32,15 @@ pub trait Mailer: Send + Sync + 'static {
     /// [`Error::Rejected`] when the message will never be delivered: the caller then takes back
     /// what it has changed.
     async fn send(&self, message: &Message) -> Result<Delivery, Error>;
+
+    /// Keep the message and deliver it later, if its guard holds then.
+    ///
+    /// A mailer without a queue sends it now, whatever the guard says. Do not use one where
+    /// strangers must not learn who has an account: they could tell by the time that it takes.
+    ///
+    /// # Errors
+    /// The message could not be kept.
+    async fn enqueue(&self, message: &Message) -> Result<(), Error> {
+        self.send(message).await.map(drop)
+    }
 }

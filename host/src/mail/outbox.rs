@@ -14,6 +14,7 @@ use lettre::Address;
 use lettre::message::Mailbox;
 
 use super::render::{message_id, random, render};
+use super::transport::{Failure, Outgoing, Transport};
 use super::{Delivery, Error, Mailer, Message};
 use crate::files::{make_private_folder, write_new};
 
@@ -41,6 +42,27 @@ impl Outbox {
     }
 }
 
+/// The sender.
+pub(crate) const FROM: &str = "portcullis@localhost";
+
+#[async_trait]
+impl Transport for Outbox {
+    /// Write the mail, durably. A file that cannot be written is a failure for good: trying again
+    /// would help nobody who waits for a code.
+    async fn deliver(&self, mail: &Outgoing) -> Result<(), Failure> {
+        let failed = |error: Error| Failure::Permanent(error.to_string());
+        self.put(mail.content.to_vec()).await.map_err(|error| match error {
+            Error::Rejected(reason) => Failure::Permanent(reason),
+            other => failed(other),
+        })
+    }
+
+    /// Nothing comes before a mail.
+    async fn check(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Mailer for Outbox {
     /// Write the message, durably.
@@ -54,13 +76,19 @@ impl Mailer for Outbox {
             None,
             Address::new("portcullis", DOMAIN).map_err(|error| Error::Other(error.to_string()))?,
         );
-        let content = render(message, from, &message_id(DOMAIN)?)?.formatted();
+        self.put(render(message, from, &message_id(DOMAIN)?)?.formatted()).await?;
+        Ok(Delivery::Accepted)
+    }
+}
+
+impl Outbox {
+    async fn put(&self, content: Vec<u8>) -> Result<(), Error> {
         let now = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
         let name = format!("{}-{}.eml", now.replace(['-', ':'], ""), random()?);
         let folder = self.folder.clone();
         let written = tokio::task::spawn_blocking(move || write(&folder, &name, &content)).await;
         match written {
-            Ok(Ok(())) => Ok(Delivery::Accepted),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => {
                 tracing::error!(folder = %self.folder.display(), %error, "mail was not written");
                 let reason = match error.kind() {

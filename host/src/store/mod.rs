@@ -30,7 +30,7 @@ pub use crate::contract::store::{
 };
 
 /// The collections that a fresh database has.
-pub const COLLECTIONS: [&str; 4] = ["users", "blocked", "limit", "guesses"];
+pub const COLLECTIONS: [&str; 5] = ["users", "blocked", "limit", "guesses", "sessions"];
 
 /// The collection of mail that waits to be sent.
 pub const MAIL: &str = "mail";

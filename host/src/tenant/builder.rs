@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use tokio::sync::Semaphore;
 
 use super::{Inner, TICKETS, Tenant};
-use crate::component::{Call, Clock, Host, Runtime, Work};
+use crate::component::{Call, Caller, Clock, Host, Runtime, Work};
 use crate::contract::upkeep::BadSetting;
 use crate::error::SetupError;
 use crate::mail::Mailer;
@@ -183,6 +183,7 @@ impl TenantBuilder {
                 queue,
                 tickets: Arc::new(Semaphore::new(TICKETS as usize)),
             }),
+            caller: Caller::default(),
         };
         let findings = tenant.check_settings().await?;
         if findings.is_empty() {

@@ -51,7 +51,14 @@ fn fill_now(mut tenant: TenantBuilder, folder: &Path) -> Result<TenantBuilder, S
         tenant.store = Some(store);
     }
     if !tenant.has_way_for_mail() {
-        tenant.mailer = Some(Arc::new(Outbox::new(folder.join("outbox"))));
+        let outbox = Outbox::new(folder.join("outbox"));
+        // Behind a queue, where there is one: mail for strangers waits in it until they have
+        // their answer.
+        #[cfg(feature = "smtp")]
+        let tenant = tenant.transport(crate::mail::outbox::FROM, outbox);
+        #[cfg(not(feature = "smtp"))]
+        let tenant = tenant.mailer(outbox);
+        return Ok(tenant);
     }
     Ok(tenant)
 }

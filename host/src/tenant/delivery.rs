@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::mail::store_error;
 use super::{Tenant, TenantBuilder};
+use crate::component::Caller;
 use crate::error::{CallError, SetupError};
 use crate::mail::queue::{Budget, Options, Parts, Passed, QueuedMailer};
 use crate::mail::smtp::{SmtpAccount, SmtpTransport};
@@ -100,7 +101,10 @@ impl Tenant {
             let mut failures = 0;
             loop {
                 let Some(inner) = tenant.upgrade() else { return };
-                let passed = Tenant { inner }.deliver_mail(&Budget::default()).await;
+                let queue = inner.queue.clone();
+                let passed = Tenant { inner, caller: Caller::default() }
+                    .deliver_mail(&Budget::default())
+                    .await;
                 let pause = match passed {
                     Ok(passed) => {
                         failures = 0;
@@ -115,7 +119,13 @@ impl Tenant {
                         PAUSE.saturating_mul(1 << failures.min(4)).min(LONGEST_PAUSE)
                     }
                 };
-                tokio::time::sleep(jittered(pause)).await;
+                match (failures, queue) {
+                    // A mail that is due at once need not wait for the next round.
+                    (0, Some(queue)) => {
+                        let _ = tokio::time::timeout(jittered(pause), queue.arrival()).await;
+                    }
+                    _ => tokio::time::sleep(jittered(pause)).await,
+                }
             }
         }
     }

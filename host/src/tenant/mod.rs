@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::component::{Call, Host, Runtime, Work};
+use crate::component::{Call, Caller, Host, Runtime, Work};
 use crate::contract::types::Failure;
 use crate::error::CallError;
 use crate::settings::Settings;
@@ -32,6 +32,8 @@ const TICKETS: u32 = 1 << 20;
 #[derive(Clone)]
 pub struct Tenant {
     inner: Arc<Inner>,
+    /// On whose behalf calls are made on this clone.
+    caller: Caller,
 }
 
 struct Inner {
@@ -56,6 +58,12 @@ impl Tenant {
         &self.inner.host.settings
     }
 
+    /// The same tenant, for calls of this caller.
+    #[must_use]
+    pub fn called_by(&self, caller: Caller) -> Self {
+        Self { inner: Arc::clone(&self.inner), caller }
+    }
+
     /// Make one call in an instance of its own. The typed functions are made of this.
     ///
     /// The call begins as soon as it is admitted, and is then finished (or stopped at
@@ -74,7 +82,7 @@ impl Tenant {
     {
         let Inner { runtime, host, .. } = &*self.inner;
         let ticket = self.ticket()?;
-        runtime.run(Arc::clone(host), ticket, work, call).await
+        runtime.run(Arc::clone(host), self.caller.clone(), ticket, work, call).await
     }
 
     /// Leave to begin something that [`close`](Tenant::close) then waits for.

@@ -25,6 +25,8 @@ struct Letter {
 
 /// Whose turn the next attempt at a mail is.
 enum Next {
+    /// Anybody's, at once: it was not tried yet.
+    Now,
     /// Anybody's, once it is due: it was tried so many times.
     Waits(u32),
     /// Ours: the first attempt is still under way.
@@ -65,6 +67,23 @@ impl Mailer for QueuedMailer {
             drop(permit);
         });
         told.await.unwrap_or_else(|_| Err(Error::Other("the attempt was stopped".into())))
+    }
+
+    /// Put the message into the queue; whether its guard holds is looked at before the attempt.
+    ///
+    /// # Errors
+    /// As [`QueuedMailer::send`], but for what only an attempt can tell.
+    async fn enqueue(&self, message: &Message) -> Result<(), Error> {
+        let inner = &self.inner;
+        if message.valid_until <= inner.now().map_err(other)? {
+            return Err(Error::Other("its time was over before it was queued".into()));
+        }
+        if inner.first.is_closed() {
+            return Err(Error::Other("the queue is closed".into()));
+        }
+        inner.put(&inner.letter(message)?, Next::Now).await?;
+        inner.arrived.notify_one();
+        Ok(())
     }
 }
 
@@ -169,6 +188,7 @@ impl Inner {
         let key = random().map_err(|error| StoreError::Other(error.to_string()))?;
         let key = format!("mail:{key}");
         let (due, attempts, worker) = match next {
+            Next::Now => (0, 0, None),
             Next::Waits(attempts) => (delay::until_next(attempts), attempts, None),
             Next::InHand => (LEASE.as_secs(), 1, Some(self.worker.clone())),
         };

@@ -50,7 +50,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lettre::Address;
 use lettre::message::Mailbox;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
 use super::render::random;
@@ -163,6 +163,8 @@ struct Inner {
     working: Arc<Semaphore>,
     /// The keys of records whose mail is out and which could not be removed.
     sent: Mutex<VecDeque<String>>,
+    /// Told of each mail that is due at once.
+    arrived: Notify,
 }
 
 impl QueuedMailer {
@@ -192,8 +194,14 @@ impl QueuedMailer {
                 first: Arc::new(Semaphore::new(FIRST_ATTEMPTS as usize)),
                 working: Arc::new(Semaphore::new(WORKERS as usize)),
                 sent: Mutex::default(),
+                arrived: Notify::new(),
             }),
         })
+    }
+
+    /// Wait until a mail comes in that is due at once, in this process.
+    pub async fn arrival(&self) {
+        self.inner.arrived.notified().await;
     }
 
     /// Take no more mail, begin no more attempts, and wait for those under way: at most [`LEASE`].

@@ -22,7 +22,7 @@
 //!
 //! # Sharding
 //!
-//! Shard `users`, `blocked`, `limit`, `guesses` and `mail` by `{ email: 1 }`, unique, after
+//! Shard `users`, `blocked`, `limit`, `guesses`, `sessions` and `mail` by `{ email: 1 }`, unique, after
 //! `portcullis migrate` has put all addresses into lower case. Every write names the address and goes
 //! to one shard; look-ups in any letter case ask an index on each.
 //!

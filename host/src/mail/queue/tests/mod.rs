@@ -19,6 +19,7 @@ use crate::settings::secret_key::from_bytes;
 use crate::store::memory::MemoryStore;
 use crate::store::{Change, Database, Edit, Entry, Error, MAIL, Put, Store, Verdict};
 
+mod enqueued;
 mod faults;
 mod hand_over;
 mod passes;

@@ -10,6 +10,10 @@ use crate::outcome::{Code, Refusal, Stop};
 use crate::testing::Outside;
 use crate::{upkeep, utils};
 
+mod hidden;
+mod proofs;
+mod sessions;
+
 const EMAIL: &str = "ann@example.com";
 const PASSWORD: &str = "correct horse";
 

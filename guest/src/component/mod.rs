@@ -1,76 +1,14 @@
-//! The component: the exports of the contract around the logic, the imports behind [`Ports`].
+//! The component: the exports of the contract around the logic, and the imports (`host`).
 #![allow(unreachable_pub)] // what the generator exports is reached by the host, not by Rust
 
-use core::time::Duration;
+mod host;
 
-use crate::bindings::exports::portcullis::auth::{auth, coredb, upkeep, utils};
-use crate::bindings::portcullis::auth::{database, mailer, settings, store};
-use crate::bindings::wasi::{clocks::wall_clock, random::random};
+use host::Host;
+
+use crate::bindings::exports::portcullis::auth::{auth, coredb, sessions, upkeep, utils};
 use crate::coredb::Target;
 use crate::outcome::Failure;
-use crate::ports::{
-    Administration, Change, Delivery, Entry, MailError, Message, Ports, SecretKey, Sizes,
-    StoreError, Value, Verdict,
-};
 use crate::reply::{Answer, Outcome, answer, reply};
-
-/// The host that runs this component.
-struct Host;
-
-impl Ports for Host {
-    fn tenant(&self) -> String {
-        settings::tenant()
-    }
-    fn setting(&self, key: &str) -> Option<Value> {
-        settings::get(key)
-    }
-    fn secret_keys(&self) -> Vec<SecretKey> {
-        settings::secret_keys()
-    }
-    fn load(&self, key: &str) -> Result<Vec<Entry>, StoreError> {
-        store::load(key)
-    }
-    fn commit(&self, changes: &[Change]) -> Result<Verdict, StoreError> {
-        store::commit(changes)
-    }
-    fn overdue(&self, before: u64, limit: u32) -> Result<Vec<String>, StoreError> {
-        store::overdue(before, limit)
-    }
-    fn report(&self, collection: &str, key: &str, problem: &str) {
-        store::report(collection, key, problem);
-    }
-    fn send(&self, message: &Message) -> Result<Delivery, MailError> {
-        mailer::send(message)
-    }
-    fn now(&self) -> Duration {
-        let now = wall_clock::now();
-        Duration::new(now.seconds, now.nanoseconds)
-    }
-    fn random(&self, length: usize) -> Vec<u8> {
-        random::get_random_bytes(length as u64)
-    }
-}
-
-impl Administration for Host {
-    fn create(&self, collection: &str) -> Result<(), StoreError> {
-        database::create(collection)
-    }
-    fn drop(&self, collection: &str) -> Result<(), StoreError> {
-        database::drop(collection)
-    }
-    fn drop_all(&self) -> Result<(), StoreError> {
-        database::drop_all()
-    }
-    fn count(&self, collection: &str) -> Result<u64, StoreError> {
-        database::count(collection)
-    }
-    fn size(&self) -> Result<Sizes, StoreError> {
-        database::size()
-    }
-    fn raw_stats(&self) -> Result<String, StoreError> {
-        database::raw_stats()
-    }
-}
 
 type Reply = Result<Outcome, Failure>;
 
@@ -279,6 +217,66 @@ impl utils::Guest for Component {
     }
     fn update_usr_data(email: String, field: String, custom_data: String) -> Reply {
         reply(&Host, crate::utils::update_usr_data(&Host, &email, &field, &custom_data))
+    }
+}
+
+impl sessions::Guest for Component {
+    fn sign_in(
+        email: String,
+        password: String,
+        client: Option<String>,
+        mfa: bool,
+        ignore_rate_limit: bool,
+    ) -> Result<sessions::SignedIn, Failure> {
+        let client = client.as_deref();
+        crate::sessions::sign_in(&Host, &email, &password, client, mfa, ignore_rate_limit)
+    }
+    fn sign_in_with_code(
+        email: String,
+        code: String,
+        client: Option<String>,
+        ignore_rate_limit: bool,
+    ) -> Result<sessions::SignedIn, Failure> {
+        let client = client.as_deref();
+        crate::sessions::sign_in_with_code(&Host, &email, &code, client, ignore_rate_limit)
+    }
+    fn who_am_i(token: String) -> Result<sessions::Known, Failure> {
+        crate::sessions::who_am_i(&Host, &token)
+    }
+    fn sign_out(token: String) -> Reply {
+        reply(&Host, crate::sessions::sign_out(&Host, &token))
+    }
+    fn list_sessions(token: String) -> Result<sessions::Listed, Failure> {
+        crate::sessions::list_sessions(&Host, &token)
+    }
+    fn end_session(token: String, id: String) -> Reply {
+        reply(&Host, crate::sessions::end_session(&Host, &token, &id))
+    }
+    fn end_other_sessions(token: String) -> Reply {
+        reply(&Host, crate::sessions::end_other_sessions(&Host, &token))
+    }
+    fn end_user_sessions(email: String) -> Reply {
+        reply(&Host, crate::sessions::end_user_sessions(&Host, &email))
+    }
+    fn request_email_change(
+        token: String,
+        new_email: String,
+        password: Option<String>,
+        ignore_rate_limit: bool,
+    ) -> Reply {
+        let requested = crate::sessions::request_email_change(
+            &Host,
+            &token,
+            &new_email,
+            password.as_deref(),
+            ignore_rate_limit,
+        );
+        reply(&Host, requested)
+    }
+    fn confirm_email_change(token: String, code: String, ignore_rate_limit: bool) -> Reply {
+        let changed =
+            crate::sessions::confirm_email_change(&Host, &token, &code, ignore_rate_limit);
+        reply(&Host, changed)
     }
 }
 
