@@ -72,7 +72,7 @@ impl Limits {
 pub(super) const EDITS: usize = 128;
 /// Names in the path of an edit or of a mail's guard.
 pub(super) const PATH: usize = 16;
-/// Records of one key: there are four collections, and stores may add their own.
+/// Records of one key: there are five collections, and stores may add their own.
 pub(super) const ENTRIES: usize = 16;
 /// Keys that one `overdue` answers with.
 pub(super) const OVERDUE: u32 = 1000;

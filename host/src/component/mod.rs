@@ -10,10 +10,13 @@
 //! - `admission`: who may start when;
 //! - `caller`: on whose behalf a call is made;
 //! - `state`, `imports`, `bounds`: the host's side of one call;
+//! - `ticks`, `background`: by which calls take turns on a thread, and which of them have threads of
+//!   their own;
 //! - `runtime`: one call from its admission to its end.
 
 mod admission;
 pub mod artifact;
+mod background;
 mod bounds;
 mod caller;
 mod engine;
@@ -21,6 +24,7 @@ mod imports;
 mod limits;
 mod runtime;
 mod state;
+mod ticks;
 
 pub use caller::Caller;
 pub use limits::Limits;

@@ -1,23 +1,26 @@
 //! One call from its admission to its end.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
-use wasmtime::{EngineWeak, PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::admission::Admission;
+use super::background::Background;
 use super::engine::{Pool, Pools};
+use super::ticks::Ticks;
 use super::{Caller, Host, Limits, State, Work, artifact};
 use crate::contract::Portcullis;
 use crate::contract::types::Failure;
 use crate::error::{CallError, SetupError};
 
-/// How long a component computes before others get their turn on its thread, and how exactly its
-/// end is kept.
-const TICK: Duration = Duration::from_millis(10);
+/// After that many turns a call that does not hash is one that computes for long.
+const LONG: u32 = 3;
 
 /// The compiled component and everything that all tenants share. Cheap to clone; a process needs
 /// one, because the bounds on hashing are those of the machine.
@@ -30,6 +33,11 @@ struct Inner {
     pools: Pools,
     admission: Arc<Admission>,
     limits: Limits,
+    ticks: Ticks,
+    /// Where calls hash.
+    hashing: Background,
+    /// Where other calls go on that turn out to compute for long.
+    long: Background,
 }
 
 /// One fresh instance. It is gone when the future that was made with it ends.
@@ -60,9 +68,16 @@ impl Runtime {
         let limits =
             Limits { hashing: limits.hashing.max(1), plain: limits.plain.max(1), ..limits };
         let pools = Pools::new(component, &limits)?;
-        tick([&pools.hashing, &pools.plain].map(|pool| pool.engine.weak()))?;
+        let ticks = Ticks::begin([&pools.hashing, &pools.plain].map(|pool| pool.engine.weak()))?;
         Ok(Self {
-            inner: Arc::new(Inner { admission: Arc::new(Admission::new(&limits)), pools, limits }),
+            inner: Arc::new(Inner {
+                admission: Arc::new(Admission::new(&limits)),
+                pools,
+                hashing: Background::new("portcullis-hash", limits.hashing)?,
+                long: Background::new("portcullis-long", 1)?,
+                limits,
+                ticks,
+            }),
         })
     }
 
@@ -93,13 +108,23 @@ impl Runtime {
         let inner = Arc::clone(&self.inner);
         let end = Instant::now() + inner.limits.time;
         let permit = inner.admission.enter(work, end).await?;
-        let task = tokio::spawn(async move {
-            let answer = inner.answer(host, caller, work, end, call).await;
-            // The instance is gone by now, so its slot is free before the permit is.
-            drop(permit);
-            drop(ticket);
-            answer
-        });
+        let answering = {
+            let inner = Arc::clone(&inner);
+            async move {
+                let answer = inner.answer(host, caller, work, end, call).await;
+                // The instance is gone by now, so its slot is free before the permit is.
+                drop(permit);
+                drop(ticket);
+                answer
+            }
+        };
+        let task = match work {
+            Work::Hashing => inner.hashing.spawn(answering),
+            Work::Plain => Some(tokio::spawn(answering)),
+        };
+        let Some(task) = task else {
+            return Err(CallError::Other("the host is shutting down".into()));
+        };
         match task.await {
             Ok(answer) => answer,
             Err(error) if error.is_panic() => {
@@ -112,7 +137,7 @@ impl Runtime {
 
 impl Inner {
     async fn answer<R, F, Fut>(
-        &self,
+        self: &Arc<Self>,
         host: Arc<Host>,
         caller: Caller,
         work: Work,
@@ -120,18 +145,40 @@ impl Inner {
         call: F,
     ) -> Result<R, CallError>
     where
-        F: FnOnce(Call) -> Fut + Send,
-        Fut: Future<Output = wasmtime::Result<Result<R, Failure>>> + Send,
+        F: FnOnce(Call) -> Fut + Send + 'static,
+        Fut: Future<Output = wasmtime::Result<Result<R, Failure>>> + Send + 'static,
+        R: Send + 'static,
     {
         let tenant = host.settings.tenant.clone();
-        let whole = async {
-            let call = call(self.instance(host, caller, work, end).await?);
-            call.await
-        };
-        // The ticks stop a component that computes; this, one that waits.
-        let answer = match timeout_at(end.into(), whole).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Trap::Interrupt.into()),
+        let _ticking = self.ticks.run();
+        let state = State::new(host, caller, &self.limits, work, end);
+        let is_long = Arc::clone(&state.is_long);
+        let inner = Arc::clone(self);
+        let mut whole = Box::pin(async move {
+            let whole = async {
+                let call = call(inner.instance(state, work).await?);
+                call.await
+            };
+            // The ticks stop a component that computes; this, one that waits.
+            let answer = timeout_at(end.into(), whole).await;
+            answer.unwrap_or_else(|_| Err(Trap::Interrupt.into()))
+        });
+        let short = poll_fn(|context| match whole.as_mut().poll(context) {
+            Poll::Pending if is_long.load(Ordering::Relaxed) => Poll::Ready(None),
+            answer => answer.map(Some),
+        });
+        let answer = match short.await {
+            Some(answer) => answer,
+            None => match self.long.spawn(whole) {
+                Some(task) => match task.await {
+                    Ok(answer) => answer,
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        Err(_) => Err(wasmtime::Error::msg("the host is shutting down")),
+                    },
+                },
+                None => Err(wasmtime::Error::msg("the host is shutting down")),
+            },
         };
         match answer {
             Ok(Ok(answer)) => Ok(answer),
@@ -144,25 +191,24 @@ impl Inner {
         }
     }
 
-    async fn instance(
-        &self,
-        host: Arc<Host>,
-        caller: Caller,
-        work: Work,
-        end: Instant,
-    ) -> wasmtime::Result<Call> {
+    async fn instance(&self, state: State, work: Work) -> wasmtime::Result<Call> {
         let Pool { engine, code } = match work {
             Work::Hashing => &self.pools.hashing,
             Work::Plain => &self.pools.plain,
         };
-        let mut store = Store::new(engine, State::new(host, caller, &self.limits, work, end));
+        let mut store = Store::new(engine, state);
         store.limiter(|state| &mut state.bounds);
         store.set_hostcall_fuel(self.limits.payload);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|store| {
-            Ok(if Instant::now() >= store.data().end {
+        store.epoch_deadline_callback(move |mut store| {
+            let state = store.data_mut();
+            Ok(if Instant::now() >= state.end {
                 UpdateDeadline::Interrupt
             } else {
+                state.ticks = state.ticks.saturating_add(1);
+                if state.ticks >= LONG && work == Work::Plain {
+                    state.is_long.store(true, Ordering::Relaxed);
+                }
                 UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
             })
         });
@@ -192,27 +238,4 @@ impl From<Failure> for CallError {
             Failure::Other(text) => Self::Other(text),
         }
     }
-}
-
-/// Start the clock of the engines. It stops with the last of them: when the runtime and all its
-/// calls are gone.
-fn tick(engines: [EngineWeak; 2]) -> Result<(), SetupError> {
-    let run = move || {
-        loop {
-            std::thread::sleep(TICK);
-            let mut any = false;
-            for engine in engines.iter().filter_map(EngineWeak::upgrade) {
-                engine.increment_epoch();
-                any = true;
-            }
-            if !any {
-                break;
-            }
-        }
-    };
-    std::thread::Builder::new()
-        .name("portcullis-clock".into())
-        .spawn(run)
-        .map(drop)
-        .map_err(|error| SetupError::Component(format!("its clock does not start: {error}")))
 }

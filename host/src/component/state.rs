@@ -1,6 +1,7 @@
 //! The host's side of one call.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::bounds::Bounds;
@@ -41,6 +42,10 @@ pub struct State {
     pub(super) grace: Duration,
     /// Conflicts in a row.
     pub(super) conflicts: u32,
+    /// Turns that the call has had to compute.
+    pub(super) ticks: u32,
+    /// Set when these are many.
+    pub(super) is_long: Arc<AtomicBool>,
 }
 
 impl State {
@@ -63,6 +68,8 @@ impl State {
             end,
             grace: limits.grace(),
             conflicts: 0,
+            ticks: 0,
+            is_long: Arc::default(),
         }
     }
 
