@@ -74,7 +74,8 @@ impl Store for Broken {
                         return Ok(Verdict::Conflict);
                     }
                 }
-                tokio::task::yield_now().await;
+                // Time for others to look as well, on a machine that is busy, too.
+                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
                 changes = self.with_versions_of_now(&changes).await;
             }
             Fault::StopsHalfway => {

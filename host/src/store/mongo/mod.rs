@@ -222,9 +222,21 @@ impl Store for MongoStore {
         Ok(entries)
     }
 
+    /// What was begun is finished, whether somebody waits for it or not: a transaction that is broken
+    /// off between two of its commands can be begun by the second after it was aborted, and keeps
+    /// its documents from everybody until the server gives it up, a minute later.
     async fn commit(&self, changes: &[Change]) -> Result<Verdict, Error> {
         check_changes(changes)?;
-        write::commit(self, changes).await
+        if !self.has_transactions() {
+            return write::commit(self, changes).await;
+        }
+        let (store, changes) = (self.clone(), changes.to_vec());
+        let made = tokio::spawn(async move { write::commit(&store, &changes).await });
+        made.await.unwrap_or_else(|error| {
+            Err(Error::Unavailable(format!(
+                "a commit was stopped: {error}; it is not known whether the change was made"
+            )))
+        })
     }
 
     async fn overdue(
