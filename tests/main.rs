@@ -15,6 +15,7 @@ mod component_imports;
 mod contract;
 mod crashes;
 mod full_disk;
+mod gateway;
 mod isolation;
 mod mail_queue;
 mod mongo;

@@ -1,8 +1,9 @@
-//! The README, typed: every command of its console blocks is run by a shell in an empty folder, and
-//! what it prints is compared with what the README shows.
+//! The README, typed: every command of its console blocks is run by a shell in an empty folder, beside
+//! the service that its first command starts, and what it prints is compared with what the README shows.
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 const README: &str = include_str!("../README.md");
 
@@ -30,10 +31,47 @@ fn typed() -> Vec<(String, String)> {
 fn matches(printed: &str, shown: &str) -> bool {
     let (printed, shown): (Vec<_>, Vec<_>) = (printed.lines().collect(), shown.lines().collect());
     printed.len() == shown.len()
-        && printed.iter().zip(&shown).all(|(printed, shown)| match shown.split_once('…') {
-            None => printed == shown,
-            Some((before, after)) => printed.starts_with(before) && printed.ends_with(after),
-        })
+        && printed.iter().zip(&shown).all(|(printed, shown)| line_matches(printed, shown))
+}
+
+fn line_matches(printed: &str, shown: &str) -> bool {
+    let parts: Vec<&str> = shown.split('…').collect();
+    let [first, middle @ .., last] = parts.as_slice() else { return printed == shown };
+    let Some(rest) = printed.strip_prefix(first) else { return false };
+    let Some(mut rest) = rest.strip_suffix(last) else { return false };
+    middle.iter().all(|part| match rest.find(part) {
+        Some(at) => {
+            rest = &rest[at + part.len()..];
+            true
+        }
+        None => false,
+    })
+}
+
+/// The service in this folder, without any settings. Killed when dropped.
+struct Service(Child);
+
+impl Service {
+    fn start(folder: &Path) -> (Self, String) {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_portcullis"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on http://").expect("it listens");
+        (Self(child), address.to_owned())
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[test]
@@ -43,6 +81,7 @@ fn every_line_that_the_readme_shows_does_what_it_shows() {
     let path =
         format!("{}:{}", program.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let commands = typed();
+    let (_service, address) = Service::start(folder.path());
     assert!(commands.len() > 10, "the README shows {} commands", commands.len());
 
     // One shell for all of them, as a person would have: variables live on.
@@ -50,7 +89,7 @@ fn every_line_that_the_readme_shows_does_what_it_shows() {
     let script: String =
         commands.iter().map(|(command, _)| format!("{command}\necho '{MARK}'\n")).collect();
     let output = Command::new("bash")
-        .args(["-c", &format!("exec 2>&1\n{script}")])
+        .args(["-c", &format!("exec 2>&1\n{script}").replace("localhost:8080", &address)])
         .env("PATH", path)
         .env("PORTCULLIS_LOG", "off")
         .current_dir(folder.path())

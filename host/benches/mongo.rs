@@ -4,7 +4,7 @@
 //!
 //! `cargo bench --bench mongo`; the server and the package are those of the tests.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a benchmark that cannot go on stops
-#![allow(clippy::indexing_slicing, dead_code, unreachable_pub)] // it needs a part of what the tests need
+#![allow(clippy::indexing_slicing, dead_code, unreachable_pub, unused_imports, unused_macros)] // it needs a part of what the tests need
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,11 @@ use servers::python::Python;
 
 #[path = "../../tests/servers/mod.rs"]
 mod servers;
+
+/// What some of the servers of the tests are started with.
+mod program {
+    pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_portcullis");
+}
 
 const EMAIL: &str = "ann@example.com";
 const PASSWORD: &str = "correct horse";

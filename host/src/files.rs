@@ -32,6 +32,18 @@ pub(crate) fn write_new(folder: &Path, name: &str, content: &[u8]) -> io::Result
     Ok(())
 }
 
+/// As [`write_new`], in place of a file of that name that is there already.
+#[cfg(feature = "gateway")]
+pub(crate) fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name)).map_err(|refused| refused.error)?;
+    #[cfg(unix)]
+    File::open(folder)?.sync_all()?;
+    Ok(())
+}
+
 /// The whole file, if it is no longer than `limit` bytes.
 ///
 /// # Errors

@@ -37,6 +37,7 @@
 //! - [`component`]: the compiled component and one call from its admission to its end;
 //! - [`tenant`]: settings, a store and a mailer, on whose behalf calls are made;
 //! - [`functions`]: every function of the component, typed and by name with JSON;
+//! - [`gateway`]: the functions over HTTP, with sessions and sign-in pages;
 //! - `cli`: the program (feature `cli`).
 //!
 //! None knows of those after it.
@@ -44,8 +45,8 @@
 //! # Features
 //!
 //! `sqlite` (the embedded store), `mongodb`, `outbox` (mail as files), `smtp` (mail through a server,
-//! with a queue in the store) and `cli` (the program) are on by default; `conformance` is the suite
-//! that every store must pass.
+//! with a queue in the store), `gateway` (the service over HTTP) and `cli` (the program) are on by
+//! default; `conformance` is the suite that every store must pass.
 
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -54,6 +55,8 @@ pub mod contract;
 pub mod error;
 mod files;
 pub mod functions;
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod mail;
 mod random;
 pub mod settings;

@@ -8,12 +8,14 @@
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 pub mod certificates;
+pub mod gateway;
+pub mod http;
 pub mod mongod;
 pub mod python;
 pub mod replica_set;
@@ -79,6 +81,24 @@ pub fn packages(name: &str, requirements: &str, help: &str) -> PathBuf {
         pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:"]);
         pip.arg("--target").arg(folder).arg("--requirement").arg(&list);
         run(&mut pip).map(drop).map_err(|problem| format!("{problem}\n{help}"))
+    })
+}
+
+/// Packages of npm in a folder of their own, each with its version, fetched unless they are there. No
+/// script of theirs is run.
+///
+/// # Panics
+/// When they cannot be had.
+pub fn node_packages(name: &str, packages: &[&str]) -> PathBuf {
+    once(name, |folder| {
+        fs::create_dir(folder).map_err(|error| error.to_string())?;
+        fs::write(folder.join("package.json"), "{\"private\": true}")
+            .map_err(|error| error.to_string())?;
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts"]).args(packages);
+        run(npm.current_dir(folder))
+            .map(drop)
+            .map_err(|problem| format!("{problem}\nIt takes node with npm."))
     })
 }
 
@@ -187,9 +207,14 @@ impl Daemon {
         self.folder.join("output")
     }
 
+    /// All that it printed.
+    pub fn printed(&self) -> String {
+        fs::read_to_string(self.output()).unwrap_or_default()
+    }
+
     /// The end of what it printed.
     pub fn last_words(&self) -> String {
-        let text = fs::read_to_string(self.output()).unwrap_or_default();
+        let text = self.printed();
         let lines: Vec<&str> = text.lines().collect();
         lines[lines.len().saturating_sub(20)..].join("\n")
     }
@@ -205,12 +230,21 @@ impl Daemon {
 
     /// Send a signal that ends the process, and wait for its end.
     pub fn end(&self, name: &str) {
-        let Some(mut child) = self.child.lock().unwrap().take() else { return };
-        if child.try_wait().unwrap().is_none() {
-            signal(child.id(), name);
+        if self.child.lock().unwrap().is_none() {
+            return;
         }
-        child.wait().unwrap();
+        if self.runs() {
+            self.signal(name);
+        }
+        self.wait();
+    }
+
+    /// Wait for the end of the process, which was started.
+    pub fn wait(&self) -> ExitStatus {
+        let mut child = self.child.lock().unwrap().take().expect("a process was started");
+        let status = child.wait().unwrap();
         self.tell("");
+        status
     }
 
     fn tell(&self, line: &str) {

@@ -11,7 +11,7 @@ use portcullis::mail::smtp::{MailTls, SmtpAccount};
 use serde_json::{Value as Json, json};
 use zeroize::Zeroizing;
 
-use super::{once, packages, run};
+use super::{node_packages, once, packages, run};
 
 pub const USER: &str = "portcullis@example.com";
 pub const PASSWORD: &str = "Tr0ub4dor&3 horse";
@@ -190,15 +190,7 @@ fn python() -> Command {
 }
 
 fn node() -> PathBuf {
-    once(&NODE_SERVER.replace('@', "-"), |folder| {
-        fs::create_dir(folder).map_err(|error| error.to_string())?;
-        fs::write(folder.join("package.json"), "{\"private\": true}")
-            .map_err(|error| error.to_string())?;
-        let install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", NODE_SERVER];
-        run(Command::new("npm").args(install).current_dir(folder))
-            .map(drop)
-            .map_err(|problem| format!("{problem}\nIt takes node with npm."))
-    })
+    node_packages(&NODE_SERVER.replace('@', "-"), &[NODE_SERVER])
 }
 
 fn certificate(name: &str) -> PathBuf {

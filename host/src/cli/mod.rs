@@ -6,6 +6,7 @@
 //! - `call`, `prompt`: one call, and what it asks for on a terminal;
 //! - `batch`, `lines`: calls from standard input, line by line;
 //! - `check`, `migrate`: whether a configuration works, and a database of other programs;
+//! - `serve`: the service over HTTP, and its admin tokens;
 //! - `print`: lists, completions, the component, and writing to standard output at all.
 
 use std::io::{self, IsTerminal, Write};
@@ -24,6 +25,7 @@ mod open;
 mod options;
 mod print;
 mod prompt;
+mod serve;
 
 use options::{Command, Options};
 
@@ -54,6 +56,8 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Command::Batch => batch::run(&options.common)?,
         Command::Check => return check::run(&options.common),
         Command::Migrate(migrate) => return migrate::run(&options.common, migrate),
+        Command::Serve(serve) => serve::run(&options.common, serve)?,
+        Command::AdminToken => serve::admin_token(&options.common)?,
         Command::Functions { json: false } => print::functions()?,
         Command::Functions { json: true } => print::functions_as_json()?,
         Command::Component { output } => print::component(output.as_deref())?,

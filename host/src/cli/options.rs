@@ -1,5 +1,6 @@
 //! The command line as it is typed.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
@@ -68,6 +69,16 @@ pub(super) enum Command {
     /// have it; these are left alone, and the exit code is 1 then. May run beside everything else, be
     /// stopped, and be run again.
     Migrate(Migrate),
+    /// Serve the functions over HTTP, with sessions, forward authentication and sign-in pages, for all
+    /// tenants of the settings file.
+    ///
+    /// Prints `listening on http://ADDRESS` when it answers. SIGTERM and SIGINT end it once everything
+    /// that was begun is finished; SIGHUP makes it read its settings anew, without a pause.
+    Serve(Serve),
+    /// Make a new admin token for the tenant and print it, this once.
+    ///
+    /// A running gateway goes by it at once; the former one is worth nothing any more.
+    AdminToken,
     /// List every function with its parameters and their defaults.
     Functions {
         /// As one JSON array, for programs.
@@ -86,6 +97,13 @@ pub(super) enum Command {
         /// Which shell.
         shell: Shell,
     },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Serve {
+    /// Where to listen, instead of the setting `gateway.listen`; port 0: any that is free.
+    #[arg(long, value_name = "ADDR")]
+    pub(super) listen: Option<SocketAddr>,
 }
 
 #[derive(Args, Debug)]

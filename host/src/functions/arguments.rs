@@ -13,7 +13,7 @@ use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::descriptor::{Function, Parameter};
+use super::descriptor::Parameter;
 use crate::error::CallError;
 
 /// The most bytes that the arguments of one call may have.
@@ -22,46 +22,68 @@ pub const MAX_ARGUMENTS: usize = 1 << 20;
 /// Characters of somebody else's text that a message repeats.
 const EXCERPT: usize = 40;
 
-/// The keys that a caller gave, each one a parameter of the function and there once.
-pub(super) struct Given<'a> {
-    function: &'static Function,
+/// What takes arguments: its name, for messages, and its parameters.
+#[derive(Clone)]
+pub(crate) struct Signature {
+    pub(crate) name: String,
+    pub(crate) parameters: &'static [Parameter],
+    /// What it takes beside them.
+    pub(crate) beside: &'static [Parameter],
+}
+
+impl Signature {
+    fn parameters(&self) -> impl Iterator<Item = &'static Parameter> + use<> {
+        self.parameters.iter().chain(self.beside)
+    }
+
+    fn parameter(&self, name: &str) -> Option<&'static Parameter> {
+        self.parameters().find(|parameter| parameter.name == name)
+    }
+}
+
+/// The keys that a caller gave, each one a parameter and there once.
+pub(crate) struct Given<'a> {
+    signature: Signature,
     values: Vec<(&'static Parameter, &'a RawValue)>,
 }
 
 /// Read one JSON object of arguments.
-pub(super) fn read<'a>(function: &'static Function, text: &'a str) -> Result<Given<'a>, CallError> {
+pub(crate) fn read(signature: Signature, text: &str) -> Result<Given<'_>, CallError> {
     if text.len() > MAX_ARGUMENTS {
-        return Err(usage(function, format_args!("the arguments exceed {MAX_ARGUMENTS} bytes")));
+        return Err(usage(&signature, format_args!("the arguments exceed {MAX_ARGUMENTS} bytes")));
     }
     // Looked at first, because serde's own message for a wrong type repeats the value.
     let start = text.trim_ascii_start();
     if !start.starts_with('{') {
         let found = if start.is_empty() { "nothing" } else { shape(start) };
         return Err(usage(
-            function,
+            &signature,
             format_args!("the arguments must be one JSON object, found {found}"),
         ));
     }
-    let mut reader = Reader { function, values: Vec::new(), refused: None };
+    let mut reader = Reader { signature: &signature, values: Vec::new(), refused: None };
     let mut json = serde_json::Deserializer::from_str(text);
     let read = json.deserialize_map(&mut reader).and_then(|()| json.end());
     match (reader.refused, read) {
         (Some(refused), _) => Err(refused),
         (None, Err(error)) => {
-            Err(usage(function, format_args!("the arguments are not valid JSON: {error}")))
+            Err(usage(&signature, format_args!("the arguments are not valid JSON: {error}")))
         }
-        (None, Ok(())) => Ok(Given { function, values: reader.values }),
+        (None, Ok(())) => {
+            let values = reader.values;
+            Ok(Given { signature, values })
+        }
     }
 }
 
 /// Collects the keys of the object and stops at the first that does not belong there.
-struct Reader<'a> {
-    function: &'static Function,
+struct Reader<'s, 'a> {
+    signature: &'s Signature,
     values: Vec<(&'static Parameter, &'a RawValue)>,
     refused: Option<CallError>,
 }
 
-impl<'de> Visitor<'de> for &mut Reader<'de> {
+impl<'de> Visitor<'de> for &mut Reader<'_, 'de> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -70,8 +92,8 @@ impl<'de> Visitor<'de> for &mut Reader<'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
-            let refusal = match self.function.parameter(&key) {
-                None => unknown(self.function, &key),
+            let refusal = match self.signature.parameter(&key) {
+                None => unknown(self.signature, &key),
                 Some(known) if self.values.iter().any(|(given, _)| *given == known) => {
                     format!("\"{key}\" is given twice")
                 }
@@ -80,15 +102,15 @@ impl<'de> Visitor<'de> for &mut Reader<'de> {
                     continue;
                 }
             };
-            self.refused = Some(usage(self.function, format_args!("{refusal}")));
+            self.refused = Some(usage(self.signature, format_args!("{refusal}")));
             return Err(A::Error::custom("refused"));
         }
         Ok(())
     }
 }
 
-fn unknown(function: &Function, key: &str) -> String {
-    let names: Vec<&str> = function.parameters.iter().map(|parameter| parameter.name).collect();
+fn unknown(signature: &Signature, key: &str) -> String {
+    let names: Vec<&str> = signature.parameters().map(|parameter| parameter.name).collect();
     let takes = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
     let near = super::near(key, names.into_iter());
     let hint = near.first().map_or_else(String::new, |near| format!(", did you mean \"{near}\"?"));
@@ -102,13 +124,13 @@ impl Given<'_> {
     }
 
     /// A required string.
-    pub(super) fn text(&self, name: &str) -> Result<Zeroizing<String>, CallError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Zeroizing<String>, CallError> {
         let raw = self.required(name)?;
         string(raw).ok_or_else(|| self.wrong(name, raw))
     }
 
     /// A string; `null` and nothing are `None`.
-    pub(super) fn optional_text(&self, name: &str) -> Result<Option<Zeroizing<String>>, CallError> {
+    pub(crate) fn optional_text(&self, name: &str) -> Result<Option<Zeroizing<String>>, CallError> {
         let Some(raw) = self.present(name) else { return Ok(None) };
         string(raw).map(Some).ok_or_else(|| self.wrong(name, raw))
     }
@@ -124,20 +146,32 @@ impl Given<'_> {
     }
 
     /// An integer, written as one (`6`, neither `6.0` nor `"6"`); `null` and nothing are `None`.
-    pub(super) fn optional_integer(&self, name: &str) -> Result<Option<i64>, CallError> {
+    pub(crate) fn optional_integer(&self, name: &str) -> Result<Option<i64>, CallError> {
         let Some(raw) = self.present(name) else { return Ok(None) };
         // JSON knows no plus sign and no leading zeros, so that what parses here is an integer.
         raw.get().parse().map(Some).map_err(|_| self.wrong(name, raw))
     }
 
     /// `true` or `false`, or what it is when nobody says.
-    pub(super) fn boolean(&self, name: &str, default: bool) -> Result<bool, CallError> {
+    pub(crate) fn boolean(&self, name: &str, default: bool) -> Result<bool, CallError> {
         let Some(raw) = self.value(name) else { return Ok(default) };
         match raw.get() {
             "true" => Ok(true),
             "false" => Ok(false),
             _ => Err(self.wrong(name, raw)),
         }
+    }
+
+    /// Whether there is a value that says more than leaving the key out would.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn says(&self, name: &str) -> bool {
+        let default = self.signature.parameter(name).and_then(|known| known.default);
+        let left_out = match default {
+            Some(super::Default::True) => "true",
+            Some(super::Default::False) => "false",
+            Some(super::Default::None) | None => "null",
+        };
+        self.value(name).is_some_and(|raw| raw.get() != left_out)
     }
 
     fn value(&self, name: &str) -> Option<&RawValue> {
@@ -151,13 +185,14 @@ impl Given<'_> {
 
     fn required(&self, name: &str) -> Result<&RawValue, CallError> {
         self.value(name).ok_or_else(|| {
-            let kind = self.function.parameter(name).map_or("given", |known| known.kind.describe());
-            usage(self.function, format_args!("missing key \"{name}\", which must be {kind}"))
+            let kind =
+                self.signature.parameter(name).map_or("given", |known| known.kind.describe());
+            usage(&self.signature, format_args!("missing key \"{name}\", which must be {kind}"))
         })
     }
 
     fn wrong(&self, name: &str, raw: &RawValue) -> CallError {
-        let known = self.function.parameter(name);
+        let known = self.signature.parameter(name);
         let kind = known.map_or("another value", |known| known.kind.describe());
         let secret = known.is_none_or(|known| known.secret);
         let raw = raw.get();
@@ -168,7 +203,7 @@ impl Given<'_> {
             _ if secret => shape(raw).to_owned(),
             _ => excerpt(raw),
         };
-        usage(self.function, format_args!("\"{name}\" must be {kind}, found {found}"))
+        usage(&self.signature, format_args!("\"{name}\" must be {kind}, found {found}"))
     }
 }
 
@@ -208,8 +243,8 @@ pub(super) fn excerpt(text: &str) -> String {
     excerpt
 }
 
-fn usage(function: &Function, problem: fmt::Arguments<'_>) -> CallError {
-    CallError::Usage(format!("{function}: {problem}"))
+fn usage(signature: &Signature, problem: fmt::Arguments<'_>) -> CallError {
+    CallError::Usage(format!("{}: {problem}", signature.name))
 }
 
 /// A value that outlives the call's arguments: what is text is overwritten when it is dropped.

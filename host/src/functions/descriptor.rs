@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use super::arguments::{self, Given};
+use super::arguments::{self, Given, Signature};
 use super::call::{Prepared, Run};
 use super::table::Interface;
 use crate::error::CallError;
@@ -48,8 +48,22 @@ impl Function {
     /// wrong type. The text names the function, the key, what was expected and what was found; it
     /// never holds the value of a secret parameter.
     pub fn prepare(&'static self, arguments: &str) -> Result<Prepared, CallError> {
-        let given = arguments::read(self, arguments)?;
-        (self.prepare)(&given).map(|run| Prepared::new(self, run))
+        self.prepare_given(&self.read(arguments, &[])?)
+    }
+
+    /// Read the arguments, and what may stand beside them.
+    pub(crate) fn read<'a>(
+        &'static self,
+        arguments: &'a str,
+        beside: &'static [Parameter],
+    ) -> Result<Given<'a>, CallError> {
+        let name = self.to_string();
+        arguments::read(Signature { name, parameters: self.parameters, beside }, arguments)
+    }
+
+    /// As [`Function::prepare`], of what was read.
+    pub(crate) fn prepare_given(&'static self, given: &Given<'_>) -> Result<Prepared, CallError> {
+        (self.prepare)(given).map(|run| Prepared::new(self, run))
     }
 
     /// As [`Function::prepare`], but for what is missing: the required parameters without a value,
@@ -61,7 +75,7 @@ impl Function {
         &'static self,
         arguments: &str,
     ) -> Result<impl Iterator<Item = &'static Parameter> + use<>, CallError> {
-        let given = arguments::read(self, arguments)?;
+        let given = self.read(arguments, &[])?;
         let names: Vec<&str> = given.names().collect();
         Ok(self.parameters.iter().filter(move |parameter| {
             parameter.default.is_none() && !names.contains(&parameter.name)
@@ -91,11 +105,11 @@ pub struct Parameter {
 }
 
 impl Parameter {
-    pub(super) const fn new(name: &'static str, kind: Kind, default: Option<Default>) -> Self {
+    pub(crate) const fn new(name: &'static str, kind: Kind, default: Option<Default>) -> Self {
         Self { name, kind, default, secret: false }
     }
 
-    pub(super) const fn secret(self) -> Self {
+    pub(crate) const fn secret(self) -> Self {
         Self { secret: true, ..self }
     }
 }

@@ -29,6 +29,8 @@ mod table;
 mod tests;
 
 pub use arguments::MAX_ARGUMENTS;
+#[cfg(feature = "gateway")]
+pub(crate) use arguments::{Given, Signature, read};
 pub use call::Prepared;
 pub use descriptor::{Default, Function, Kind, Parameter, Returns};
 pub use reply::{IdentityJson, OpenedJson, Reply, SessionJson};

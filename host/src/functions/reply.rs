@@ -31,6 +31,8 @@ struct Envelope<'a> {
     detail: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -78,6 +80,11 @@ impl Reply {
     /// integer, or null.
     #[must_use]
     pub fn envelope(&self) -> String {
+        self.envelope_with(None)
+    }
+
+    /// [`envelope`](Reply::envelope), with the ticket to which a code that was mailed is bound.
+    pub(crate) fn envelope_with(&self, ticket: Option<&str>) -> String {
         let (message, detail, retry_after) = match self {
             Self::Outcome(outcome) => {
                 (message(outcome), outcome.detail.as_deref(), outcome.retry_after)
@@ -86,7 +93,7 @@ impl Reply {
             Self::Integer(number) => (Message::Integer(number), None, None),
             Self::Nothing => (Message::Nothing, None, None),
         };
-        let envelope = Envelope { success: self.success(), message, detail, retry_after };
+        let envelope = Envelope { success: self.success(), message, detail, retry_after, ticket };
         // Text, numbers and JSON that was checked: nothing here can fail to be written.
         serde_json::to_string(&envelope).unwrap_or_default()
     }

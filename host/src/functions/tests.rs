@@ -271,7 +271,7 @@ fn nesting_of_any_depth_is_read_without_harm() {
 
 /// What the arguments of `function` are read as, for one parameter.
 fn given<T>(function: &str, arguments: &str, read: impl Fn(&arguments::Given<'_>) -> T) -> T {
-    read(&arguments::read(find(function).unwrap(), arguments).unwrap())
+    read(&find(function).unwrap().read(arguments, &[]).unwrap())
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use zeroize::Zeroizing;
 
 /// An account on a mail server. Not `Debug`: it holds a password.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SmtpAccount {
     /// Host name or address; the server's certificate must be valid for it.
     pub server: String,

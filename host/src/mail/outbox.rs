@@ -42,7 +42,8 @@ impl Outbox {
     }
 }
 
-/// The sender.
+/// The sender, for the queue.
+#[cfg(feature = "smtp")]
 pub(crate) const FROM: &str = "portcullis@localhost";
 
 #[async_trait]

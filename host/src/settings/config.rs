@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::layer::{Found, Layer};
-use super::origin::wrong;
+use super::origin::{GATEWAY, wrong};
 use super::{DEFAULT_TENANT, Settings, Value, environment, file, folder_of, host_keys};
 use crate::error::SetupError;
 
@@ -16,6 +16,9 @@ pub const DEFAULT_FILE: &str = "portcullis.toml";
 pub struct Config {
     folder: PathBuf,
     tenants: BTreeMap<String, Layer>,
+    /// The table `[gateway]`.
+    #[cfg_attr(not(feature = "gateway"), allow(dead_code))]
+    gateway: Layer,
 }
 
 impl Config {
@@ -48,15 +51,29 @@ impl Config {
         for (tenant, layer) in environment::read(env, &tenants, &folder)? {
             tenants.entry(tenant).or_default().extend(layer);
         }
+        let gateway = tenants.remove(GATEWAY).unwrap_or_default();
         if tenants.is_empty() {
             tenants.insert(DEFAULT_TENANT.to_owned(), Layer::new());
         }
-        Ok(Self { folder, tenants })
+        Ok(Self { folder, tenants, gateway })
     }
 
     /// The names of all tenants, sorted.
     pub fn tenant_names(&self) -> impl Iterator<Item = &str> {
         self.tenants.keys().map(String::as_str)
+    }
+
+    /// How the program serves HTTP.
+    ///
+    /// # Errors
+    /// [`SetupError::Settings`] for an unknown key or a wrong value in the table `[gateway]`.
+    #[cfg(feature = "gateway")]
+    pub fn server(&self) -> Result<super::ServerSettings, SetupError> {
+        let mut entries = self.gateway.clone();
+        for (key, entry) in &mut entries {
+            entry.read_file(GATEWAY, key)?;
+        }
+        super::server::take(&mut entries)
     }
 
     /// The settings of a tenant. Files named by `KEY_file` are read now.

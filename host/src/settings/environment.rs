@@ -1,4 +1,5 @@
-//! Settings from environment variables: `PORTCULLIS_TENANTS__NAME__KEY`.
+//! Settings from environment variables: `PORTCULLIS_TENANTS__NAME__KEY`, and for the program as a
+//! service `PORTCULLIS_GATEWAY__KEY`.
 //!
 //! Two underscores separate levels (`PORTCULLIS_TENANTS__DEFAULT__HASH__PASSES` is `hash.passes`)
 //! and letter case does not count. A hyphen in a tenant's name may be written as one underscore,
@@ -16,13 +17,16 @@ use toml::de::DeValue;
 use zeroize::Zeroizing;
 
 use super::layer::{Found, Layer, Reader};
-use super::origin::Origin;
+use super::origin::{GATEWAY, Origin};
 use super::{DEFAULT_TENANT, check_name};
 use crate::error::SetupError;
 
 /// What every variable read here begins with. One that lacks the two underscores behind it is a
 /// mistake worth telling, not a stranger's.
 const PREFIX: &str = "PORTCULLIS_TENANTS";
+
+/// The same for the table `[gateway]`.
+const GATEWAY_PREFIX: &str = "PORTCULLIS_GATEWAY";
 
 /// The variables of this process that hold settings, for [`Config::load`](super::Config::load).
 ///
@@ -60,7 +64,7 @@ pub(super) fn read(
     let mut readers: BTreeMap<String, Reader> = BTreeMap::new();
     for (variable, value) in &ours {
         let (tenant, key) = split(variable)?;
-        if tenant != DEFAULT_TENANT && !known.contains_key(&tenant) {
+        if tenant != DEFAULT_TENANT && tenant != GATEWAY && !known.contains_key(&tenant) {
             // A typing error here would leave the tenant that was meant without the setting.
             let problem = format!("is for a tenant `{tenant}` that the settings file lacks");
             return Err(refuse(variable, &problem));
@@ -99,6 +103,14 @@ fn add(reader: &mut Reader, variable: &str, key: &str, value: &str) -> Result<()
 
 /// Tenant and key that a variable's name means.
 fn split(variable: &str) -> Result<(String, String), SetupError> {
+    if begins_with(variable, GATEWAY_PREFIX) {
+        let rest = variable.get(GATEWAY_PREFIX.len()..).unwrap_or_default();
+        let key = rest.strip_prefix("__").filter(|key| !key.is_empty() && !key.contains("__"));
+        let key = key.ok_or_else(|| {
+            refuse(variable, &format!("is not of the form {GATEWAY_PREFIX}__KEY"))
+        })?;
+        return Ok((GATEWAY.to_owned(), key.to_ascii_lowercase()));
+    }
     let form = format!("{PREFIX}__NAME__KEY, with two underscores between the levels");
     let mistaken = || refuse(variable, &format!("is not of the form {form}"));
     let rest = variable.get(PREFIX.len()..).unwrap_or_default();
@@ -117,7 +129,11 @@ fn split(variable: &str) -> Result<(String, String), SetupError> {
 }
 
 fn is_ours(variable: &str) -> bool {
-    variable.get(..PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(PREFIX))
+    begins_with(variable, PREFIX) || begins_with(variable, GATEWAY_PREFIX)
+}
+
+fn begins_with(variable: &str, prefix: &str) -> bool {
+    variable.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
 fn refuse(variable: &str, problem: &str) -> SetupError {

@@ -9,7 +9,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::layer::{Layer, Reader};
-use super::origin::Places;
+use super::origin::{GATEWAY, Places};
 use super::{check_name, folder_of};
 use crate::error::SetupError;
 use crate::files::read_bounded;
@@ -47,9 +47,21 @@ fn parse(path: &Path, text: &str) -> Result<BTreeMap<String, Layer>, SetupError>
     let mut tenants = BTreeMap::new();
     for (key, value) in document.get_ref() {
         let name = key.get_ref().as_ref();
+        if name == "gateway" {
+            let DeValue::Table(table) = value.get_ref() else {
+                return Err(SetupError::Settings(format!(
+                    "`gateway` must be a table, [gateway] ({})",
+                    at(key.span())
+                )));
+            };
+            let mut reader = Reader::new(GATEWAY, folder_of(path));
+            reader.table("", table, &at)?;
+            tenants.insert(GATEWAY.to_owned(), reader.finish());
+            continue;
+        }
         if name != "tenants" {
             return Err(SetupError::Settings(format!(
-                "unknown key `{}` ({}): settings stand in one table a tenant, [tenants.NAME]",
+                "unknown key `{}` ({}): settings stand in one table a tenant, [tenants.NAME], and in [gateway]",
                 name.escape_debug(),
                 at(key.span())
             )));

@@ -12,12 +12,15 @@
 //! | `certs` | the platform's roots | file of CA certificates (PEM) for TLS to the database, and beside the platform's to the mail server |
 //! | `secret_key` | made once in the data folder | 32 bytes, base64 |
 //! | `old_secret_keys` | none | former keys, only read with: a list, or one text with white space between them |
+//!
+//! Those of the gateway stand with [`GatewaySettings`].
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::gateway::{self, GatewaySettings};
 use super::layer::Layer;
 use super::mail_account;
 use super::origin::{Origin, wrong};
@@ -39,10 +42,23 @@ pub struct HostSettings {
     /// CA certificates (PEM): for a database server instead of the platform's, for a mail server
     /// beside them.
     pub certs: Option<PathBuf>,
+    /// Its part of the gateway.
+    pub gateway: GatewaySettings,
+}
+
+impl HostSettings {
+    /// Whether both lead to the same store and the same mail account, in the same way.
+    #[cfg(feature = "gateway")]
+    pub(super) fn serves_as(&self, other: &Self) -> bool {
+        self.mongo == other.mongo
+            && self.smtp == other.smtp
+            && self.connection == other.connection
+            && self.certs == other.certs
+    }
 }
 
 /// A MongoDB database.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Mongo {
     /// The connection string, with the password in it.
     pub uri: Zeroizing<String>,
@@ -108,6 +124,7 @@ pub(super) fn take(tenant: &str, entries: &mut Layer, folder: &Path) -> Result<T
         smtp: mail_account::take(&mut taker)?,
         connection: connection(&mut taker)?,
         certs: certs(&mut taker, folder)?,
+        gateway: gateway::take(&mut taker, folder)?,
     };
     let secret_keys = secret_keys(&mut taker)?;
     refuse_what_is_not_built_in(&taker)?;

@@ -25,7 +25,7 @@ const ALIASES: [(&str, &str); 4] = [
 ];
 
 /// The only keys whose value may be a list.
-const LISTS: [&str; 1] = ["old_secret_keys"];
+const LISTS: [&str; 4] = ["hosts", "old_secret_keys", "return_to", "trusted_proxies"];
 
 /// The most that a file named by `KEY_file` may hold, in bytes.
 const SECRET_FILE_LIMIT: u64 = 64 * 1024;

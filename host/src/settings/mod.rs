@@ -12,6 +12,9 @@
 //! The same by the environment: `PORTCULLIS_TENANTS__DEFAULT__HASH__PASSES=3`; see
 //! [`environment()`] for the form.
 //!
+//! The table `[gateway]` says how the program serves HTTP, for all tenants; in the environment that
+//! is `PORTCULLIS_GATEWAY__LISTEN=0.0.0.0:8080`.
+//!
 //! Any value that is a text may stand in a file of its own, named by the key with `_file` behind
 //! it: at most 64 KiB of UTF-8, without the line ending at its end. Other names of the Python
 //! package are taken too: `rate_limit` for `rate_limiting`, and `attempts`, `delay`, `timeout` for
@@ -30,19 +33,29 @@ use std::path::Path;
 mod config;
 mod environment;
 mod file;
+mod gateway;
 pub mod host_keys;
 mod layer;
 mod mail_account;
 mod origin;
 pub mod secret_key;
+#[cfg(feature = "gateway")]
+mod server;
 mod taker;
 #[cfg(test)]
 mod tests;
 
 pub use self::config::{Config, DEFAULT_FILE};
 pub use self::environment::environment;
+#[cfg(all(feature = "gateway", test))]
+pub(crate) use self::gateway::RESERVED;
+#[cfg(feature = "gateway")]
+pub(crate) use self::gateway::digest_from_text;
+pub use self::gateway::{GatewaySettings, PeerLimit};
 pub use self::host_keys::HostSettings;
 pub use self::origin::Origin;
+#[cfg(feature = "gateway")]
+pub use self::server::ServerSettings;
 pub use crate::contract::settings::{SecretKey, Value};
 use crate::error::SetupError;
 
@@ -123,6 +136,16 @@ impl Settings {
         self.secret_keys.retain(|old| old.id != key.id);
         self.secret_keys.insert(0, key);
         Ok(())
+    }
+
+    /// Whether a tenant that was set up with the one need not be set up anew for the other. Where a
+    /// key was given does not count, nor what only the gateway reads.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn serves_as(&self, other: &Self) -> bool {
+        self.tenant == other.tenant
+            && self.values == other.values
+            && self.secret_keys == other.secret_keys
+            && self.host.serves_as(&other.host)
     }
 
     /// The keys that are set for the component, as `upkeep.check-settings` wants them.

@@ -47,9 +47,16 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Stands for the table `[gateway]` where otherwise the name of a tenant does; no tenant can have
+/// this name.
+pub(super) const GATEWAY: &str = "[gateway]";
+
 /// The text of every complaint about a key: the key, the problem and the place.
 pub(super) fn complaint(tenant: &str, key: &str, problem: &str, place: Option<&Origin>) -> String {
     let place = place.map_or_else(|| "not set".to_owned(), Origin::to_string);
+    if tenant == GATEWAY {
+        return format!("`gateway.{key}` {problem} ({place})");
+    }
     format!("`{key}` of tenant `{tenant}` {problem} ({place})")
 }
 

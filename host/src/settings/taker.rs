@@ -53,6 +53,15 @@ impl<'a> Taker<'a> {
         Ok(Some((text, entry.origin)))
     }
 
+    /// `true` or `false`.
+    pub(super) fn boolean(&mut self, key: &str) -> Result<Option<bool>, SetupError> {
+        let Some(entry) = self.take(key) else { return Ok(None) };
+        match entry.value {
+            Found::Boolean(value) => Ok(Some(value)),
+            _ => Err(wrong(self.tenant, key, "must be true or false", &entry.origin)),
+        }
+    }
+
     /// An integer of a range that the target type holds.
     pub(super) fn integer<T: TryFrom<i64>>(
         &mut self,

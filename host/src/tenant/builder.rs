@@ -11,6 +11,7 @@ use crate::contract::upkeep::BadSetting;
 use crate::error::SetupError;
 use crate::mail::Mailer;
 use crate::settings::{Settings, Value, secret_key};
+use crate::store::memory::MemoryStore;
 use crate::store::{Database, Store};
 
 /// A tenant that is being described. [`Tenant::builder`] begins, [`build`](TenantBuilder::build)
@@ -195,6 +196,35 @@ impl TenantBuilder {
 }
 
 impl Tenant {
+    /// What is wrong with these settings, one text each, without opening anything that they name.
+    ///
+    /// # Errors
+    /// [`SetupError::Component`] when the component does not answer.
+    pub async fn check(runtime: &Runtime, settings: &Settings) -> Result<Vec<String>, SetupError> {
+        let mut settings = settings.clone();
+        if settings.secret_keys.is_empty() {
+            // There will be one of the data folder.
+            settings.secret_keys.push(secret_key::from_bytes(&[0; secret_key::LENGTH]));
+        }
+        let tenant = Tenant {
+            inner: Arc::new(Inner {
+                runtime: runtime.clone(),
+                host: Arc::new(Host {
+                    settings,
+                    store: Arc::new(MemoryStore::default()),
+                    database: None,
+                    mailer: None,
+                    clock: Arc::new(SystemTime::now),
+                }),
+                #[cfg(feature = "smtp")]
+                queue: None,
+                tickets: Arc::new(Semaphore::new(TICKETS as usize)),
+            }),
+            caller: Caller::default(),
+        };
+        tenant.check_settings().await
+    }
+
     /// What is wrong with the settings.
     async fn check_settings(&self) -> Result<Vec<String>, SetupError> {
         let settings = self.settings();

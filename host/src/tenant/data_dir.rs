@@ -63,6 +63,12 @@ fn fill_now(mut tenant: TenantBuilder, folder: &Path) -> Result<TenantBuilder, S
     Ok(tenant)
 }
 
+/// The file of the embedded store that a tenant has in the folder.
+#[cfg(feature = "gateway")]
+pub(crate) fn embedded_store(folder: &Path, tenant: &str) -> Result<PathBuf, SetupError> {
+    file_name(tenant).map(|name| folder.join(name))
+}
+
 fn file_name(tenant: &str) -> Result<PathBuf, SetupError> {
     if tenant == DEFAULT_TENANT {
         return Ok("portcullis.db".into());

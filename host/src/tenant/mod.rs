@@ -20,6 +20,8 @@ mod delivery;
 mod mail;
 
 pub use builder::TenantBuilder;
+#[cfg(feature = "gateway")]
+pub(crate) use data_dir::embedded_store;
 pub use mail::MailQueue;
 
 /// Calls that a tenant can have in hand; far more than any runtime admits.

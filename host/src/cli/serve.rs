@@ -1,0 +1,129 @@
+//! `portcullis serve`, and `portcullis admin-token` for those who call it.
+
+use std::io::{self, Write};
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+
+use super::options::{Common, Serve};
+use super::print;
+use crate::component::{Limits, Runtime};
+use crate::error::SetupError;
+use crate::gateway::{Gateway, new_admin_token};
+use crate::settings::{Config, environment};
+
+/// Serve until a signal says that it is enough.
+pub(super) fn run(common: &Common, serve: &Serve) -> anyhow::Result<()> {
+    let config = load(common)?;
+    Builder::new_multi_thread().enable_all().build().context("threads")?.block_on(async {
+        // From now on a signal does not kill.
+        let mut signals = Signals::new().context("signals")?;
+        let runtime = Runtime::new(Limits::default())?;
+        let gateway = Gateway::new(&runtime, &common.data, &config).await?;
+        let address = serve.listen.unwrap_or(gateway.server().listen);
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("cannot listen on {address}"))?;
+        if !gateway.has_admin_token() {
+            hint()?;
+        }
+        print::line(&format!("listening on http://{}", listener.local_addr()?))?;
+        let reloads = gateway.clone();
+        let end = async {
+            while signals.next().await == Signal::Reload {
+                reload(common, &reloads).await;
+            }
+            tracing::info!("finishing what was begun");
+        };
+        gateway.serve(listener, end).await;
+        Ok(())
+    })
+}
+
+/// Without a token the functions that need one are closed to everybody.
+fn hint() -> io::Result<()> {
+    writeln!(
+        io::stderr(),
+        "portcullis: there is no admin token yet; `portcullis admin-token` makes one, for what \
+         only an application may do"
+    )
+}
+
+async fn reload(common: &Common, gateway: &Gateway) {
+    let reloaded = match load(common) {
+        Ok(config) => gateway.reload(&config).await,
+        Err(error) => Err(error),
+    };
+    match reloaded {
+        Ok(()) => tracing::info!("the settings were read anew"),
+        Err(error) => {
+            tracing::error!("the former settings stay in force, the new ones are wrong: {error}");
+        }
+    }
+}
+
+fn load(common: &Common) -> Result<Config, SetupError> {
+    Config::load(common.config.as_deref(), environment()?.into_iter())
+}
+
+/// Make a new admin token and print it.
+pub(super) fn admin_token(common: &Common) -> anyhow::Result<()> {
+    // A token for a tenant that is not there would help nobody.
+    super::open::load_settings(common)?;
+    let token = new_admin_token(&common.data, &common.tenant)?;
+    print::line(&token)?;
+    Ok(())
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Signal {
+    End,
+    Reload,
+}
+
+#[cfg(unix)]
+struct Signals {
+    hang_up: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::End,
+            _ = self.terminate.recv() => Signal::End,
+            _ = self.hang_up.recv() => Signal::Reload,
+        }
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) -> Signal {
+        // Where it cannot be waited for, the program runs until it is killed.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Signal::End
+    }
+}

@@ -1,0 +1,92 @@
+//! What the table `[gateway]` says: how the program serves HTTP, for all tenants.
+//!
+//! | key | default | meaning |
+//! |---|---|---|
+//! | `listen` | `127.0.0.1:8080` | address and port |
+//! | `trusted_proxies` | none | networks of proxies whose `X-Forwarded-*` are believed |
+//! | `connections` | 4096 | connections at once; more wait |
+//! | `header_time`, `body_time` | 10, 10 | seconds that the head and the body of a request may take |
+//! | `idle_time` | 60 | seconds after which a connection without a request is closed |
+//! | `shutdown_time` | 30 | seconds that what was begun has to end |
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::layer::Layer;
+use super::origin::{GATEWAY, wrong};
+use super::taker::Taker;
+use crate::error::SetupError;
+
+/// How the program serves HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerSettings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The networks of proxies that are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections at once.
+    pub connections: u32,
+    /// How long the head of a request may take.
+    pub header_time: Duration,
+    /// How long the body of a request may take.
+    pub body_time: Duration,
+    /// How long a connection may do nothing.
+    pub idle_time: Duration,
+    /// How long what was begun may take once the end has come.
+    pub shutdown_time: Duration,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            trusted_proxies: Vec::new(),
+            connections: 4096,
+            header_time: Duration::from_secs(10),
+            body_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(60),
+            shutdown_time: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Read the table; every key must be one of its own.
+pub(super) fn take(entries: &mut Layer) -> Result<ServerSettings, SetupError> {
+    let mut taker = Taker::new(GATEWAY, entries);
+    let default = ServerSettings::default();
+    let listen = match taker.text("listen")? {
+        None => default.listen,
+        Some((text, origin)) => text.parse().map_err(|_| {
+            let problem = "must be an address with a port, such as 127.0.0.1:8080 or [::]:8080";
+            wrong(GATEWAY, "listen", problem, &origin)
+        })?,
+    };
+    let mut trusted_proxies = Vec::new();
+    for (text, origin) in taker.list("trusted_proxies")? {
+        let network =
+            text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| {
+                let problem = "must be networks such as 10.0.0.0/8, or addresses";
+                wrong(GATEWAY, "trusted_proxies", problem, &origin)
+            })?;
+        trusted_proxies.push(network);
+    }
+    let mut seconds = |key, range, default| {
+        Ok::<_, SetupError>(taker.integer(key, range)?.map_or(default, Duration::from_secs))
+    };
+    let settings = ServerSettings {
+        listen,
+        trusted_proxies,
+        header_time: seconds("header_time", 1..=600, default.header_time)?,
+        body_time: seconds("body_time", 1..=600, default.body_time)?,
+        idle_time: seconds("idle_time", 1..=3600, default.idle_time)?,
+        shutdown_time: seconds("shutdown_time", 0..=3600, default.shutdown_time)?,
+        connections: taker.integer("connections", 1..=1_000_000)?.unwrap_or(default.connections),
+    };
+    match entries.first_key_value() {
+        Some((key, entry)) => Err(wrong(GATEWAY, key, "is unknown", &entry.origin)),
+        None => Ok(settings),
+    }
+}

@@ -1,0 +1,15 @@
+//! The gateway, from outside.
+
+mod description;
+mod functions;
+mod guesses;
+mod hidden;
+mod hosts;
+mod isolation;
+mod limits;
+mod pages;
+mod requests;
+mod serving;
+mod sessions;
+mod shared;
+mod tenants;
