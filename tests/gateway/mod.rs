@@ -1,6 +1,7 @@
 //! The gateway, from outside.
 
 mod description;
+mod forward_auth;
 mod functions;
 mod guesses;
 mod hidden;

@@ -13,10 +13,12 @@ use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
+pub mod application;
 pub mod certificates;
 pub mod gateway;
 pub mod http;
 pub mod mongod;
+pub mod proxy;
 pub mod python;
 pub mod replica_set;
 pub mod smtp;
