@@ -1,5 +1,6 @@
 //! The gateway, from outside.
 
+mod browser;
 mod description;
 mod forward_auth;
 mod functions;
@@ -8,6 +9,7 @@ mod hidden;
 mod hosts;
 mod isolation;
 mod limits;
+mod openapi_fuzz;
 mod pages;
 mod requests;
 mod serving;
