@@ -13,5 +13,6 @@ COPY --from=build /src/target/release/portcullis /usr/local/bin/portcullis
 USER portcullis
 WORKDIR /data
 VOLUME /data
+EXPOSE 8080
 ENTRYPOINT ["portcullis", "--data", "/data"]
-CMD ["--help"]
+CMD ["serve", "--listen", "0.0.0.0:8080"]
