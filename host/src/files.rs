@@ -4,6 +4,8 @@ use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use tempfile::{NamedTempFile, PersistError};
+
 /// Make the folder, and those above it, for the owner alone (mode 700). One that is there already
 /// is left as it is.
 pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
@@ -20,25 +22,27 @@ pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] when there is one.
 pub(crate) fn write_new(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
-    // The leading dot and the ending keep what a killed process leaves behind from being taken for
-    // the real thing. `tempfile` creates with mode 600.
-    let mut file = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(folder.join(name)).map_err(|refused| refused.error)?;
-    // The name is durable only when the folder is. Elsewhere a folder cannot be opened like that.
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    write(folder, content, |file| file.persist_noclobber(folder.join(name)))
 }
 
 /// As [`write_new`], in place of a file of that name that is there already.
 #[cfg(feature = "gateway")]
 pub(crate) fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
+    write(folder, content, |file| file.persist(folder.join(name)))
+}
+
+fn write(
+    folder: &Path,
+    content: &[u8],
+    persist: impl FnOnce(NamedTempFile) -> Result<File, PersistError>,
+) -> io::Result<()> {
+    // The leading dot and the ending keep what a killed process leaves behind from being taken for
+    // the real thing. `tempfile` creates with mode 600.
     let mut file = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)?;
     file.write_all(content)?;
     file.as_file().sync_all()?;
-    file.persist(folder.join(name)).map_err(|refused| refused.error)?;
+    persist(file).map_err(|refused| refused.error)?;
+    // The name is durable only when the folder is. Elsewhere a folder cannot be opened like that.
     #[cfg(unix)]
     File::open(folder)?.sync_all()?;
     Ok(())

@@ -10,7 +10,7 @@ use crate::rate;
 use crate::record::{BLOCKED, LIMIT, Records, Use};
 use crate::sessions;
 use crate::settings;
-use crate::tally::Guess;
+use crate::tally::{Guess, Tally};
 
 /// With the password: 200.
 ///
@@ -83,20 +83,8 @@ fn change_email(
             tally.settle(&mut changes);
             return Ok(Plan::refuse(changes, Code::InvalidCode));
         }
-        // Only who has the secrets learns anything of the new address.
-        let theirs = Records::load(ports, &new.key)?;
-        let taken = whose(ports, &theirs)?;
-        if let Some(taken) = taken {
-            // The code is not used up; that the guesses were right is paid for all the same.
-            tally.settle(&mut changes);
-            return Ok(Plan::refuse(changes, taken));
-        }
-
         change.unproven(true);
-        let mut at_new = move_to(&call, records, &theirs, change, &new, &mut changes)?;
-        tally.settle(&mut changes);
-        at_new.append(changes);
-        Ok(Plan::accept(at_new, Code::Success))
+        move_to(&call, records, change, tally, &new)
     })?;
     Ok(committed.code)
 }
@@ -112,17 +100,23 @@ pub(crate) fn whose(ports: &dyn Ports, theirs: &Records) -> Result<Option<Code>,
     })
 }
 
-/// Move everything of a user to another address; every open code is void and every session ends.
-/// What is changed at the new address comes first, and is returned.
+/// Move everything of a user who has shown all secrets to another address, if it can be had: only he
+/// learns that. Every open code is void and every session ends. Where it cannot, the code is not used
+/// up; that the guesses were right is paid for all the same.
 pub(crate) fn move_to(
     call: &Call<'_>,
     records: &Records,
-    theirs: &Records,
     mut change: UserChange<'_>,
+    tally: Tally,
     new: &Address,
-    changes: &mut Changes,
-) -> Result<Changes, Stop> {
+) -> Result<Plan, Stop> {
     let ports = call.ports;
+    let mut changes = Changes::of(&call.address.key);
+    let theirs = Records::load(ports, &new.key)?;
+    if let Some(taken) = whose(ports, &theirs)? {
+        tally.settle(&mut changes);
+        return Ok(Plan::refuse(changes, taken));
+    }
     change.void_codes();
     change.close_foreign_code(ports);
     change.address(&new.given);
@@ -130,12 +124,14 @@ pub(crate) fn move_to(
     // The block first and the user next: where they are moved one by one, a blocked user never
     // stands without his block.
     let mut at_new = Changes::of(&new.key);
-    move_block(records, theirs, changes, &mut at_new, &new.key);
-    change.relocate(ports, changes, &new.key)?;
+    move_block(records, &theirs, &mut changes, &mut at_new, &new.key);
+    change.relocate(ports, &mut changes, &new.key)?;
     let now = ports.now().as_secs_f64();
-    move_limit(records, theirs, changes, &mut at_new, &new.key, now);
-    sessions::remove(records, changes);
-    Ok(at_new)
+    move_limit(records, &theirs, &mut changes, &mut at_new, &new.key, now);
+    sessions::remove(records, &mut changes);
+    tally.settle(&mut changes);
+    at_new.append(changes);
+    Ok(Plan::accept(at_new, Code::Success))
 }
 
 /// A block record that says false gives way; one that says blocked stays.

@@ -130,15 +130,7 @@ pub fn confirm_email_change(
             return Ok(Plan::refuse(changes, Code::InvalidCode));
         };
         let new = Address::new(&new)?;
-        let theirs = Records::load(ports, &new.key)?;
-        if let Some(taken) = whose(ports, &theirs)? {
-            tally.settle(&mut changes);
-            return Ok(Plan::refuse(changes, taken));
-        }
-        let mut at_new = move_to(&call, records, &theirs, change, &new, &mut changes)?;
-        tally.settle(&mut changes);
-        at_new.append(changes);
-        Ok(Plan::accept(at_new, Code::Success))
+        move_to(&call, records, change, tally, &new)
     })?;
     Ok(committed.code)
 }

@@ -7,7 +7,7 @@
 
 use std::future::Future;
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 
 use crate::error::SetupError;
@@ -17,6 +17,7 @@ const NICE: i32 = 5;
 
 /// Some threads with a scheduler of their own.
 pub(super) struct Background {
+    handle: Handle,
     /// Taken when it is dropped.
     threads: Option<Runtime>,
 }
@@ -32,16 +33,16 @@ impl Background {
             .build();
         let runtime = runtime
             .map_err(|error| SetupError::Component(format!("no threads for it: {error}")))?;
-        Ok(Self { threads: Some(runtime) })
+        Ok(Self { handle: runtime.handle().clone(), threads: Some(runtime) })
     }
 
     /// Go on with this on one of the threads.
-    pub(super) fn spawn<F>(&self, work: F) -> Option<JoinHandle<F::Output>>
+    pub(super) fn spawn<F>(&self, work: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        self.threads.as_ref().map(|threads| threads.spawn(work))
+        self.handle.spawn(work)
     }
 }
 

@@ -120,10 +120,7 @@ impl Runtime {
         };
         let task = match work {
             Work::Hashing => inner.hashing.spawn(answering),
-            Work::Plain => Some(tokio::spawn(answering)),
-        };
-        let Some(task) = task else {
-            return Err(CallError::Other("the host is shutting down".into()));
+            Work::Plain => tokio::spawn(answering),
         };
         match task.await {
             Ok(answer) => answer,
@@ -169,15 +166,12 @@ impl Inner {
         });
         let answer = match short.await {
             Some(answer) => answer,
-            None => match self.long.spawn(whole) {
-                Some(task) => match task.await {
-                    Ok(answer) => answer,
-                    Err(error) => match error.try_into_panic() {
-                        Ok(panic) => std::panic::resume_unwind(panic),
-                        Err(_) => Err(wasmtime::Error::msg("the host is shutting down")),
-                    },
+            None => match self.long.spawn(whole).await {
+                Ok(answer) => answer,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => Err(wasmtime::Error::msg("the host is shutting down")),
                 },
-                None => Err(wasmtime::Error::msg("the host is shutting down")),
             },
         };
         match answer {

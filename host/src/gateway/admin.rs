@@ -6,14 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::SetupError;
 use crate::files::{make_private_folder, read_bounded, replace};
+use crate::random;
 use crate::settings::{DEFAULT_TENANT, Settings, digest_from_text};
 
 /// The most that is read of a digest's file.
@@ -116,9 +115,7 @@ pub fn new_admin_token(folder: &Path, tenant: &str) -> Result<Zeroizing<String>,
     let refuse = |error: &dyn std::fmt::Display| {
         SetupError::Settings(format!("no admin token could be made: {error}"))
     };
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(bytes.as_mut_slice()).map_err(|error| refuse(&error))?;
-    let token = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
+    let token = random::token().map_err(|error| refuse(&error))?;
     let mut digest = "sha256:".to_owned();
     for byte in Sha256::digest(token.as_bytes()) {
         digest.push_str(&format!("{byte:02x}"));

@@ -6,8 +6,6 @@ use std::sync::LazyLock;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::body::JsonText;
@@ -18,6 +16,7 @@ use crate::error::CallError;
 use crate::functions::{
     Default, FUNCTIONS, Function, Given, Interface, Kind, Parameter, Reply, Returns,
 };
+use crate::random;
 
 /// What anybody may call. All of these check a secret or send mail.
 const PUBLIC: [&str; 10] = [
@@ -218,12 +217,10 @@ pub(super) fn bounded(
 
 /// 256 random bits for one undertaking.
 pub(crate) fn new_ticket() -> Result<Zeroizing<String>, Refusal> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    getrandom::fill(bytes.as_mut_slice()).map_err(|error| {
+    random::token().map_err(|error| {
         let problem = format!("the system gives no random bytes: {error}");
         Refusal::of_call(CallError::Other(problem), false)
-    })?;
-    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
+    })
 }
 
 fn answer(function: &Function, reply: &Reply, ticket: Option<&str>) -> Response {

@@ -51,10 +51,9 @@ impl Transport for Outbox {
     /// Write the mail, durably. A file that cannot be written is a failure for good: trying again
     /// would help nobody who waits for a code.
     async fn deliver(&self, mail: &Outgoing) -> Result<(), Failure> {
-        let failed = |error: Error| Failure::Permanent(error.to_string());
         self.put(mail.content.to_vec()).await.map_err(|error| match error {
             Error::Rejected(reason) => Failure::Permanent(reason),
-            other => failed(other),
+            other => Failure::Permanent(other.to_string()),
         })
     }
 

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 
 use super::sign_in::mail_code;
-use super::view::{Fields, Problem, Typed, View};
+use super::view::{Fields, Problem, View};
 use super::{
     Query, Secret, again, failed, form_route, page, page_route, sent, shown, to, with_ticket,
     without,
@@ -104,8 +104,7 @@ async fn reset(visit: Visit, form: Result<Form<Given>, Refusal>) -> Response {
         }
         let fields =
             Fields { password: Some("new_password"), passwords: Passwords::Set, ..Fields::CHECKED };
-        let form = Typed { email: email.to_owned(), ..Typed::default() };
-        let view = View { return_to: given.return_to.clone(), form, ..View::default() };
+        let view = View::again(email, &given.return_to);
         Ok(again(&visit, "reset.html", view, Problem::of(&outcome, fields)))
     })
     .await

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use serde::Deserialize;
 
 use super::sign_in::mail_code;
-use super::view::{Fields, Problem, Typed, View};
+use super::view::{Fields, Problem, View};
 use super::{
     Query, Secret, again, failed, form_route, keep_ticket, page, page_route, see_other, sent,
     shown, to, with_new_ticket, with_ticket, without,
@@ -62,8 +62,7 @@ impl Given {
     }
 
     fn view(&self) -> View {
-        let form = Typed { email: self.email().to_owned(), ..Typed::default() };
-        View { return_to: self.return_to.clone(), form, ..View::default() }
+        View::again(self.email(), &self.return_to)
     }
 }
 

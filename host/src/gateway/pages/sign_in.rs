@@ -53,8 +53,7 @@ impl Given {
 
     /// The form again, with what was typed into it.
     fn view(&self) -> View {
-        let form = Typed { email: self.email().to_owned(), ..Typed::default() };
-        View { return_to: self.return_to.clone(), form, ..View::default() }
+        View::again(self.email(), &self.return_to)
     }
 }
 
@@ -177,8 +176,7 @@ pub(super) async fn mail_code(
         let query = [("email", email), ("told", told), ("return_to", return_to)];
         return Ok(keep_ticket(visit, to(visit, next, &query), &ticket));
     }
-    let form = Typed { email: email.to_owned(), ..Typed::default() };
-    let view = View { return_to: return_to.to_owned(), form, ..View::default() };
+    let view = View::again(email, return_to);
     Ok(again(visit, template, view, Problem::of(&outcome, Fields::CHECKED)))
 }
 

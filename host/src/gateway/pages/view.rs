@@ -44,6 +44,14 @@ pub(super) struct View {
     pub(super) sent: bool,
 }
 
+impl View {
+    /// A form again, with the address that was typed into it.
+    pub(super) fn again(email: &str, return_to: &str) -> Self {
+        let form = Typed { email: email.to_owned(), ..Typed::default() };
+        Self { return_to: return_to.to_owned(), form, ..Self::default() }
+    }
+}
+
 /// What somebody has typed, without secrets.
 #[derive(Clone, Debug, Default, Serialize)]
 pub(super) struct Typed {
