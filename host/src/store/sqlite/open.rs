@@ -5,6 +5,7 @@
 //! it is either empty or recognisable, also to a process that opens it at the same time or after a
 //! crash.
 
+use std::cell::Cell;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::path::Path;
@@ -226,11 +227,32 @@ pub(super) fn reconnect(file: &Path, patience: Duration) -> Result<Connection, S
     Ok(db)
 }
 
+thread_local! {
+    /// Whether no connection may wait for locks on this thread now.
+    static HURRIED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does the work with connections that do not wait for locks of others.
+pub(super) fn hurried<T>(work: impl FnOnce() -> T) -> T {
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            HURRIED.set(false);
+        }
+    }
+    HURRIED.set(true);
+    let _end = End;
+    work()
+}
+
 /// Makes the connection wait for locks of other processes, for random times so that several
 /// waiting ones do not meet again and again (SQLite's own `busy_timeout` waits in fixed steps).
 fn wait_for_locks(db: &mut Connection, patience: Duration) -> rusqlite::Result<()> {
     let mut deadline = Instant::now();
     db.busy_handler(Some(move |earlier: i32| {
+        if HURRIED.get() {
+            return false;
+        }
         let now = Instant::now();
         if earlier == 0 {
             deadline = now + patience;
