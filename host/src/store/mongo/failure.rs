@@ -49,6 +49,11 @@ impl Trouble {
             ErrorKind::Command(command) => Some(command.code),
             ErrorKind::Write(WriteFailure::WriteError(write)) => Some(write.code),
             ErrorKind::Write(WriteFailure::WriteConcernError(concern)) => Some(concern.code),
+            ErrorKind::InsertMany(several) => {
+                let refused = several.write_errors.as_ref().and_then(|errors| errors.first());
+                let concern = several.write_concern_error.as_ref();
+                refused.map(|write| write.code).or(concern.map(|concern| concern.code))
+            }
             _ => None,
         }
     }
@@ -72,6 +77,7 @@ impl Trouble {
             | ErrorKind::InvalidArgument { .. }
             | ErrorKind::Authentication { .. }
             | ErrorKind::ServerSelection { .. } => true,
+            ErrorKind::InsertMany(several) => several.write_errors.is_some(),
             // A server that lost its office, or shuts down, may have begun.
             ErrorKind::Command(_) => {
                 !["RetryableWriteError", "TransientTransactionError"]
@@ -107,6 +113,10 @@ impl Trouble {
             }
             ErrorKind::Write(WriteFailure::WriteConcernError(it)) => {
                 format!("MongoDB could not make the write durable: {} ({})", it.code_name, it.code)
+            }
+            ErrorKind::InsertMany(_) => {
+                let code = self.code().unwrap_or_default();
+                format!("MongoDB refused the writes: an error ({code})")
             }
             ErrorKind::ServerSelection { .. } => {
                 "no MongoDB server is there that may be used".into()

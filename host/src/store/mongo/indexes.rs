@@ -8,11 +8,13 @@
 //!
 //! They are looked at before every write that makes a record: another process may have dropped the
 //! collection a moment ago, and a collection that springs into being without its unique index would
-//! let two accounts of one address in. Where they are there that is one round trip and no work.
+//! let two accounts of one address in. Where they are there that is one round trip, for all collections
+//! at once, and no work.
 
 use std::collections::BTreeSet;
 
 use bson::{Document, doc};
+use futures_util::future::try_join_all;
 use mongodb::IndexModel;
 use mongodb::options::IndexOptions;
 
@@ -47,10 +49,8 @@ impl Indexes {
                 collections.insert(step.collection());
             }
         }
-        for collection in collections {
-            self.make(store, collection).await?;
-        }
-        Ok(())
+        let looks = collections.into_iter().map(|collection| self.make(store, collection));
+        try_join_all(looks).await.map(drop)
     }
 
     /// Make the collection and its indexes, all of them or none.

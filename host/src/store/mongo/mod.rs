@@ -48,6 +48,7 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use futures_util::TryStreamExt;
+use futures_util::future::join_all;
 use mongodb::action::Action;
 use mongodb::options::Collation;
 use mongodb::{Client, Collection};
@@ -124,17 +125,18 @@ impl MongoStore {
     /// Makes the indexes that are missing, and gives what is wrong with those that cannot be made;
     /// this names addresses, and is for the operator alone.
     pub async fn check(&self) -> Vec<Error> {
-        let mut problems = Vec::new();
-        for collection in COLLECTIONS.iter().chain(&[MAIL]) {
-            let Err(error) = self.indexes().make(self, collection).await else { continue };
-            problems.push(match (error, indexes::duplicates(self, collection).await) {
+        let check = async |collection| {
+            let error = self.indexes().make(self, collection).await.err()?;
+            Some(match (error, indexes::duplicates(self, collection).await) {
                 (Error::Damaged(text), Ok(names)) if !names.is_empty() => {
                     Error::Damaged(format!("{text}: {names}"))
                 }
                 (error, _) => error,
-            });
-        }
-        problems
+            })
+        };
+        // At once: an index takes a round trip, or the time to build it.
+        let problems = join_all(COLLECTIONS.into_iter().chain([MAIL]).map(check)).await;
+        problems.into_iter().flatten().collect()
     }
 
     /// What the server's clock says.

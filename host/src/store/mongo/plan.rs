@@ -35,6 +35,16 @@ impl Step {
         }
     }
 
+    /// Whether both make records in one collection.
+    pub(super) fn is_made_with(&self, other: &Step) -> bool {
+        match (self, other) {
+            (Step::Insert { collection, .. }, Step::Insert { collection: other, .. }) => {
+                collection == other
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it writes.
     pub(super) fn writes(&self) -> bool {
         !matches!(self, Step::Hold { .. } | Step::HoldAbsent { .. })

@@ -117,10 +117,11 @@ pub(super) async fn once(store: &MongoStore, step: &Step) -> Attempt {
     match execute(store, step, None).await {
         Ok(true) => Attempt::Made,
         Ok(false) => Attempt::Raced,
-        Err(trouble) if trouble.is_about_office() && trouble.is_refusal() => {
-            Attempt::Unmade(trouble)
+        // A server that loses its office says so of the whole command; a router may say it of the one
+        // write, and whether that was made is not known then.
+        Err(trouble) if trouble.is_refusal() && !trouble.is_about_office() => {
+            Attempt::Failed(trouble.into())
         }
-        Err(trouble) if trouble.is_refusal() => Attempt::Failed(trouble.into()),
         Err(trouble) => Attempt::Unknown(trouble),
     }
 }
@@ -136,8 +137,13 @@ async fn transact(store: &MongoStore, plan: &Plan) -> Attempt {
         Ok(session) => session,
         Err(trouble) => return Attempt::Unmade(trouble),
     };
-    for (_, step) in &plan.steps {
-        let stopped = match execute(store, step, Some(&mut session)).await {
+    // Records that are made side by side go in one command.
+    for steps in plan.steps.chunk_by(|(_, one), (_, next)| one.is_made_with(next)) {
+        let made = match steps {
+            [(_, step)] => execute(store, step, Some(&mut session)).await,
+            several => insert(store, several, &mut session).await,
+        };
+        let stopped = match made {
             Ok(true) => continue,
             Ok(false) => Attempt::Raced,
             Err(trouble) if trouble.has_label(TRANSIENT_TRANSACTION_ERROR) => {
@@ -165,6 +171,27 @@ async fn transact(store: &MongoStore, plan: &Plan) -> Attempt {
             }
             Err(trouble) => return Attempt::Unknown(trouble),
         }
+    }
+}
+
+/// Records of one collection that are made together; whether there was none of them.
+async fn insert(
+    store: &MongoStore,
+    steps: &[(usize, Step)],
+    session: &mut ClientSession,
+) -> Result<bool, Trouble> {
+    let mut documents = Vec::with_capacity(steps.len());
+    let mut collection = None;
+    for (_, step) in steps {
+        let Step::Insert { collection: name, document } = step else { continue };
+        collection = Some(store.collection(name));
+        documents.push(raw(document)?);
+    }
+    let Some(collection) = collection else { return Ok(true) };
+    let inserted = async { collection.insert_many(documents).session(session).await };
+    match within(store.patience(), inserted).await {
+        Err(trouble) if trouble.is_duplicate() => Ok(false),
+        inserted => inserted.map(|_| true),
     }
 }
 
