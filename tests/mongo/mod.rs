@@ -1,5 +1,6 @@
 //! MongoDB as the store, on real servers.
 
+mod commands;
 mod connect;
 mod faults;
 mod foreign;
