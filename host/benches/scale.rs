@@ -1,8 +1,8 @@
 //! Whether calls take as long with a million users as with a thousand: the same calls on random users of
 //! both databases, taken in turns, on SQLite and on MongoDB. Times are medians, as the caller sees them.
 //!
-//! `cargo bench --bench scale`; the server is that of the tests. `USERS` in the environment is another
-//! number than a million.
+//! `cargo bench --bench scale`, or `-- sqlite` or `-- mongodb` for one of them; the server is that of the
+//! tests. `USERS` in the environment is another number than a million.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a benchmark that cannot go on stops
 #![allow(clippy::indexing_slicing, dead_code, unreachable_pub, unused_imports, unused_macros)] // it needs a part of what the tests need
 
@@ -91,17 +91,29 @@ fn main() {
     let tokio = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let runtime = Runtime::new(Limits::default()).unwrap();
 
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let named = |store: &str| asked.iter().any(|argument| argument == store);
+    if named("sqlite") || !named("mongodb") {
+        sqlite(&tokio, &runtime, users);
+    }
+    if named("mongodb") || !named("sqlite") {
+        mongodb(&tokio, &runtime, users);
+    }
+}
+
+fn sqlite(tokio: &tokio::runtime::Runtime, runtime: &Runtime, users: u64) {
     let folder = tempfile::tempdir().unwrap();
     let [few, many] = [FEW, users].map(|users| {
         let file = folder.path().join(format!("{users}.db"));
-        on_sqlite(&tokio, &runtime, &file, users)
+        on_sqlite(tokio, runtime, &file, users)
     });
     compare("SQLite", &few, &many);
-    drop((few, many));
+}
 
+fn mongodb(tokio: &tokio::runtime::Runtime, runtime: &Runtime, users: u64) {
     let databases = [(); 2].map(|()| Database::from(Mongod::shared()));
     let [few, many] = [(FEW, &databases[0]), (users, &databases[1])]
-        .map(|(users, database)| on_mongodb(&tokio, &runtime, database, users));
+        .map(|(users, database)| on_mongodb(tokio, runtime, database, users));
     compare("MongoDB", &few, &many);
 }
 
