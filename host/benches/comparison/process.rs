@@ -18,7 +18,7 @@ pub struct Process {
 
 impl Process {
     pub fn start(command: &mut Command, port: u16) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         // A group of its own, so that its children end with it.
         command.process_group(0);
         let started = Instant::now();

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
 use serde_json::json;
@@ -142,7 +142,8 @@ impl Program {
             Kind::Portcullis => {
                 let mut command = self.command(PROGRAM);
                 command.args(["serve", "--listen", &format!("127.0.0.1:{port}")]);
-                command.env("PORTCULLIS_LOG", "error");
+                // It would advise to make an admin token.
+                command.stderr(Stdio::null());
                 command
             }
             Kind::BetterAuth => {
