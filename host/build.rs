@@ -1,8 +1,10 @@
-//! Puts the guest component into `OUT_DIR/portcullis.wasm`, where the library takes it from.
+//! Puts the guest component into `OUT_DIR/portcullis.wasm`, where the library takes it from, and
+//! beside it the same for engines without 128-bit vectors, `portcullis-no-simd.wasm`.
 //!
 //! A plain `cargo build` is enough: this finds (or fetches) a compiler for the guest's target, runs
 //! a second cargo for the guest, and makes a component of what comes out. `OUT_DIR/toolchain.txt`
-//! says which compiler it was. `PORTCULLIS_COMPONENT=path` takes a ready component instead.
+//! says which compiler it was. `PORTCULLIS_COMPONENT=path` takes a ready component instead; there is no
+//! second one then, and its file is empty.
 
 #[path = "build/steps.rs"]
 mod steps;
@@ -17,8 +19,23 @@ use std::{
 
 /// What the component depends on, seen from the workspace. Without this list cargo would run the
 /// script again whenever a file of the host changes.
-const SOURCES: [&str; 6] =
-    ["Cargo.toml", "Cargo.lock", "guest/Cargo.toml", "guest/src", "guest/toolchain.sh", "wit"];
+const SOURCES: [&str; 8] = [
+    "Cargo.toml",
+    "Cargo.lock",
+    "argon2id/Cargo.toml",
+    "argon2id/src",
+    "guest/Cargo.toml",
+    "guest/src",
+    "guest/toolchain.sh",
+    "wit",
+];
+
+/// What the library carries.
+struct Components {
+    simd: Vec<u8>,
+    /// Empty if there is none.
+    no_simd: Vec<u8>,
+}
 
 fn main() -> ExitCode {
     // Relative to the package, so that two checkouts with one target folder do not watch each
@@ -44,39 +61,39 @@ fn run() -> Result<(), String> {
     let workspace = package.parent().ok_or("the package has no parent folder")?;
     let out = PathBuf::from(variable("OUT_DIR")?);
 
-    let (component, origin) = match env::var_os("PORTCULLIS_COMPONENT") {
+    let (components, origin) = match env::var_os("PORTCULLIS_COMPONENT") {
         Some(path) if !path.is_empty() => ready_component(&workspace.join(path))?,
-        _ => build_component(workspace, &out)?,
+        _ => build_components(workspace, &out)?,
     };
     print!("{origin}");
-    write(&out.join("portcullis.wasm"), &component)?;
+    write(&out.join("portcullis.wasm"), &components.simd)?;
+    write(&out.join("portcullis-no-simd.wasm"), &components.no_simd)?;
     write(&out.join("toolchain.txt"), origin.as_bytes())
 }
 
 /// A component that somebody else built. A relative path is seen from the workspace.
-fn ready_component(path: &Path) -> Result<(Vec<u8>, String), String> {
+fn ready_component(path: &Path) -> Result<(Components, String), String> {
     println!("cargo:rerun-if-changed={}", path.display());
     let failed = |reason: &str| format!("PORTCULLIS_COMPONENT: {}: {reason}", path.display());
     let bytes = fs::read(path).map_err(|error| failed(&error.to_string()))?;
     if !steps::is_component(&bytes) {
         return Err(failed("this is not a WebAssembly component"));
     }
-    Ok((bytes, format!("origin: ready component {}\n", path.display())))
+    let components = Components { simd: bytes, no_simd: Vec::new() };
+    Ok((components, format!("origin: ready component {}\n", path.display())))
 }
 
-fn build_component(workspace: &Path, out: &Path) -> Result<(Vec<u8>, String), String> {
+fn build_components(workspace: &Path, out: &Path) -> Result<(Components, String), String> {
     let toolchain = toolchain::find(workspace, target_dir(out), out)?;
     if toolchain.fetched {
         println!("cargo:warning=a compiler for the guest was fetched: {}", toolchain.origin);
     }
     let cargo = PathBuf::from(variable("CARGO")?);
-    let component = steps::Guest {
-        workspace,
-        cargo: &cargo,
-        rustc: &toolchain.rustc,
-        target_dir: &toolchain.build,
-    }
-    .build()?;
+    let build = |simd| {
+        let (rustc, target_dir) = (&toolchain.rustc, &toolchain.build);
+        steps::Guest { workspace, cargo: &cargo, rustc, target_dir, simd }.build()
+    };
+    let components = Components { simd: build(true)?, no_simd: build(false)? };
     let origin = format!(
         "origin: {}\nrustc: {}\nbuild: {}\n{}",
         toolchain.origin,
@@ -84,7 +101,7 @@ fn build_component(workspace: &Path, out: &Path) -> Result<(Vec<u8>, String), St
         toolchain.build.display(),
         toolchain.version
     );
-    Ok((component, origin))
+    Ok((components, origin))
 }
 
 /// The target folder, which cargo does not tell build scripts. It is the nearest folder above

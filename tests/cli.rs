@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use portcullis::component::artifact::COMPONENT;
+use portcullis::component::artifact::{COMPONENT, COMPONENT_WITHOUT_SIMD};
 use portcullis::functions::FUNCTIONS;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -267,6 +267,11 @@ fn the_component_that_is_written_is_the_one_inside() {
     assert!(fs::read(place.path().join("portcullis.wasm")).unwrap() == COMPONENT);
     let output = place.run(&["component"]);
     assert!(output.stdout == COMPONENT);
+    let output = place.run(&["component", "--no-simd"]);
+    match COMPONENT_WITHOUT_SIMD {
+        Some(component) => assert!(output.stdout == component),
+        None => assert_eq!(code(&output), 2),
+    }
     let output = place.run(&["component", "--output", "no/such/folder"]);
     assert_eq!(code(&output), 2);
     assert!(stderr(&output).contains("no/such/folder"), "{}", stderr(&output));

@@ -3,22 +3,22 @@
 // Helpers of tests: what fails here fails the test.
 
 #[path = "../host/build/steps.rs"]
-mod steps;
+pub(crate) mod steps;
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
 };
 
-use portcullis::component::artifact::COMPONENT;
+use portcullis::component::artifact::{COMPONENT, COMPONENT_WITHOUT_SIMD};
 
-fn workspace() -> PathBuf {
+pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the package lies in a folder").into()
 }
 
 /// What the build script wrote down about how it came to the embedded component; none if that was
 /// built elsewhere.
-fn record(key: &str) -> Option<String> {
+pub(crate) fn record(key: &str) -> Option<String> {
     let text = fs::read_to_string(concat!(env!("OUT_DIR"), "/toolchain.txt")).expect("a record");
     text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(": ")).map(str::to_owned)
 }
@@ -46,25 +46,29 @@ fn a_copy_of_the_sources_in_another_folder_gives_the_same_bytes() {
         return;
     };
     let elsewhere = tempfile::Builder::new().prefix("another place ").tempdir().expect("a folder");
-    for name in ["Cargo.toml", "Cargo.lock", "guest", "host", "wit"] {
+    for name in ["Cargo.toml", "Cargo.lock", "argon2id", "guest", "host", "wit"] {
         copy(&workspace().join(name), &elsewhere.path().join(name));
     }
-    let rebuilt = steps::Guest {
-        workspace: elsewhere.path(),
-        cargo: &PathBuf::from(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
-        rustc: Path::new(&rustc),
-        // Kept between runs: what does not depend on the folder need not be compiled each time.
-        target_dir: Path::new(&format!("{build}-elsewhere")),
+    let here = [(true, COMPONENT), (false, COMPONENT_WITHOUT_SIMD.expect("it was built here"))];
+    for (simd, component) in here {
+        let rebuilt = steps::Guest {
+            workspace: elsewhere.path(),
+            cargo: &PathBuf::from(env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
+            rustc: Path::new(&rustc),
+            // Kept between runs: what does not depend on the folder need not be compiled each time.
+            target_dir: Path::new(&format!("{build}-elsewhere")),
+            simd,
+        }
+        .build()
+        .expect("the copy builds");
+        assert!(steps::is_component(&rebuilt));
+        assert!(
+            rebuilt == component,
+            "the same sources gave {} bytes here and {} elsewhere, or others (SIMD: {simd})",
+            component.len(),
+            rebuilt.len()
+        );
     }
-    .build()
-    .expect("the copy builds");
-    assert!(steps::is_component(&rebuilt));
-    assert!(
-        rebuilt == COMPONENT,
-        "the same sources gave {} bytes here and {} elsewhere, or others",
-        COMPONENT.len(),
-        rebuilt.len()
-    );
 }
 
 #[test]

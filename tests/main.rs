@@ -7,7 +7,10 @@
     unreachable_pub
 )] // a test that cannot go on stops, and a test program has no public
 
+mod argon2id;
 mod bad_input;
+#[path = "../argon2id/tests/cases/mod.rs"]
+mod cases;
 mod check;
 mod cli;
 mod component_build;

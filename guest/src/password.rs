@@ -1,12 +1,15 @@
 //! Passwords: making hashes, checking them, and telling which ought to be made anew.
 //!
 //! New hashes are argon2id (RFC 9106) in the PHC string format. Read are argon2id, argon2i and
-//! argon2d, and bcrypt (`$2a$`, `$2b$`, `$2y$`), as other programs have written them.
+//! argon2d, and bcrypt (`$2a$`, `$2b$`, `$2y$`), as other programs have written them. Argon2id of the
+//! current version is computed by a crate of ours, which is faster in wasm; everything else about
+//! argon2 is the `argon2` crate's.
 
-use argon2::password_hash::phc::{PasswordHash, Salt};
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordVerifier};
 use base64::Engine;
 use bcrypt::BASE_64;
+use portcullis_argon2id as argon2id;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -100,10 +103,29 @@ pub fn hash(ports: &dyn Ports, password: &str, cost: Cost) -> Result<String, Sto
         |why: String| Stop::from(crate::outcome::Failure::Other(format!("hashing: {why}")));
     let params = Params::new(cost.memory, cost.passes, cost.lanes, None)
         .map_err(|e| failed(e.to_string()))?;
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_with_salt(password.as_bytes(), &salt)
-        .map(|hash: PasswordHash| hash.to_string())
-        .map_err(|e| failed(e.to_string()))
+    let mut tag = Zeroizing::new([0; Params::DEFAULT_OUTPUT_LEN]);
+    compute(password, &salt, &params, &mut *tag).map_err(|e| failed(e.to_string()))?;
+    let hash = PasswordHash {
+        algorithm: ARGON2ID_IDENT,
+        version: Some(argon2id::VERSION),
+        params: ParamsString::try_from(&params).map_err(|e| failed(e.to_string()))?,
+        salt: Some(Salt::new(&salt).map_err(|e| failed(e.to_string()))?),
+        hash: Some(Output::new(&*tag).map_err(|e| failed(e.to_string()))?),
+    };
+    Ok(hash.to_string())
+}
+
+/// Argon2id of the current version.
+fn compute(
+    password: &str,
+    salt: &[u8],
+    params: &Params,
+    tag: &mut [u8],
+) -> Result<(), argon2id::Error> {
+    let cost =
+        argon2id::Cost { memory: params.m_cost(), passes: params.t_cost(), lanes: params.p_cost() };
+    let password = password.as_bytes();
+    argon2id::hash(argon2id::Input { password, salt, secret: &[], data: params.data() }, cost, tag)
 }
 
 /// Hash for nothing, so that an answer takes as long as it does where there is a hash to compare with.
@@ -139,10 +161,12 @@ pub fn verify(stored: &str, password: &str) -> Match {
 pub fn is_outdated(stored: &str, cost: Cost) -> bool {
     let Ok(hash) = PasswordHash::new(stored) else { return true };
     let Ok(params) = Params::try_from(&hash) else { return true };
-    hash.algorithm != argon2::ARGON2ID_IDENT
-        || hash.version != Some(Version::V0x13.into())
-        || params.m_cost() < cost.memory
-        || params.t_cost() < cost.passes
+    !is_current(&hash) || params.m_cost() < cost.memory || params.t_cost() < cost.passes
+}
+
+/// Whether this is the variant and the version that new hashes have.
+fn is_current(hash: &PasswordHash) -> bool {
+    hash.algorithm == ARGON2ID_IDENT && hash.version == Some(argon2id::VERSION)
 }
 
 fn verify_argon2(stored: &str, password: &str) -> Match {
@@ -157,6 +181,15 @@ fn verify_argon2(stored: &str, password: &str) -> Match {
         || u64::from(params.m_cost()) * u64::from(params.t_cost()) > MOST_WORK
     {
         return Match::Unusable("its parameters are beyond what may be spent on one check");
+    }
+    if let (true, Some(salt), Some(expected)) = (is_current(&hash), &hash.salt, &hash.hash) {
+        let mut tag = Zeroizing::new([0; Output::MAX_LENGTH]);
+        let tag = tag.get_mut(..expected.len()).unwrap_or_default();
+        return match compute(password, salt, &params, tag) {
+            Ok(()) if bool::from(tag.ct_eq(expected.as_ref())) => Match::Right,
+            Ok(()) => Match::Wrong,
+            Err(_) => Match::Unusable("it is damaged"),
+        };
     }
     match Argon2::default().verify_password(password.as_bytes(), &hash) {
         Ok(()) => Match::Right,

@@ -21,6 +21,12 @@ pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 /// instead of writing into data.
 const STACK: u32 = 512 * 1024;
 
+/// Bytes of memory that the component has from its start: room for one hash with the default
+/// parameters (19 MiB) beside the stack, the data and what else a call works with. What is not
+/// touched costs nothing; growing would cost, in every instance, because a host then changes the
+/// protection of pages, of which all its threads have to hear.
+const MEMORY: u32 = 21 << 20;
+
 /// The variables that steer cargo and are right for the inner build as well: where the packages
 /// come from, and the job server that both share. All others that begin with `CARGO` or `RUST`
 /// describe the outer build.
@@ -42,17 +48,24 @@ pub(crate) struct Guest<'a> {
     pub(crate) rustc: &'a Path,
     /// Where the inner cargo works. Not the outer one's: cargo locks it.
     pub(crate) target_dir: &'a Path,
+    /// Whether 128-bit vectors may be used. Engines without them refuse the whole component.
+    pub(crate) simd: bool,
 }
 
 impl Guest<'_> {
     /// The component's bytes, or what cargo had to say.
     pub(crate) fn build(&self) -> Result<Vec<u8>, String> {
-        let module = self.core_module()?;
-        let module = fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))?;
-        component(&module)
+        component(
+            &self.module(&["--package", "portcullis-guest", "--lib"], "portcullis_guest.wasm")?,
+        )
     }
 
-    fn core_module(&self) -> Result<PathBuf, String> {
+    /// The bytes of what cargo makes of this part of the workspace, as the guest is made.
+    pub(crate) fn module(&self, part: &[&str], name: &str) -> Result<Vec<u8>, String> {
+        // Each kind has a folder for its results, so that a build that runs beside this one cannot
+        // put the other kind in its place. What they are made of is in one: the tools of the build
+        // are the same, and cargo keeps apart what is compiled with other flags.
+        let results = self.target_dir.join(if self.simd { "simd" } else { "no-simd" });
         let mut command = Command::new(self.cargo);
         for (name, _) in env::vars_os() {
             if belongs_to_the_outer_build(&name.to_string_lossy()) {
@@ -61,17 +74,19 @@ impl Guest<'_> {
         }
         command
             .current_dir(self.workspace)
-            .args(["build", "--quiet", "--locked", "--profile", "guest", "--lib"])
-            .args(["--package", "portcullis-guest", "--target", TARGET])
+            .args(["build", "--quiet", "--locked", "--profile", "guest", "--target", TARGET])
+            .args(part)
             .arg("--target-dir")
-            .arg(self.target_dir)
+            .arg(&results)
+            .env("CARGO_BUILD_BUILD_DIR", self.target_dir.join("work"))
             .env("RUSTC", self.rustc)
             // Empty, not removed: that also overrules a wrapper from cargo's configuration file.
             .env("RUSTC_WRAPPER", "")
             .env("RUSTC_WORKSPACE_WRAPPER", "")
             .env("CARGO_ENCODED_RUSTFLAGS", self.flags()?);
         run(&mut command).map_err(|reason| format!("the guest does not build:\n{reason}"))?;
-        Ok(self.target_dir.join(TARGET).join("guest/portcullis_guest.wasm"))
+        let module = results.join(TARGET).join("guest").join(name);
+        fs::read(&module).map_err(|error| format!("{}: {error}", module.display()))
     }
 
     /// The compiler's flags, separated as cargo wants it.
@@ -79,7 +94,13 @@ impl Guest<'_> {
     /// Panic messages carry the path of the source they come from. Those are rewritten, or they
     /// would say where the checkout lay and make every checkout's bytes different.
     fn flags(&self) -> Result<OsString, String> {
-        let mut flags = vec![OsString::from(format!("-Clink-arg=-zstack-size={STACK}"))];
+        let mut flags = vec![
+            OsString::from(format!("-Clink-arg=-zstack-size={STACK}")),
+            OsString::from(format!("-Clink-arg=--initial-memory={MEMORY}")),
+        ];
+        if self.simd {
+            flags.push("-Ctarget-feature=+simd128".into());
+        }
         let mut remap = |from: &Path, to: &str| {
             let mut flag = OsString::from("--remap-path-prefix=");
             flag.push(from);

@@ -12,6 +12,10 @@ use crate::reply::{Answer, Outcome, answer, reply};
 
 type Reply = Result<Outcome, Failure>;
 
+/// It begins with the memory that the component has from its start.
+#[global_allocator]
+static HEAP: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 struct Component;
 
 impl auth::Guest for Component {

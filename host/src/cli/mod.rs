@@ -60,7 +60,9 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Command::AdminToken => serve::admin_token(&options.common)?,
         Command::Functions { json: false } => print::functions()?,
         Command::Functions { json: true } => print::functions_as_json()?,
-        Command::Component { output } => print::component(output.as_deref())?,
+        Command::Component { output, no_simd } => {
+            print::component(output.as_deref(), *no_simd)?;
+        }
         Command::Completions { shell } => print::completions(*shell)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -90,6 +90,9 @@ pub(super) enum Command {
         /// Where to. Without it, standard output, unless that is a terminal.
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// The one for engines without 128-bit vectors, in which hashing is slower.
+        #[arg(long)]
+        no_simd: bool,
     },
     /// Print a script that completes commands and options in a shell; in bash and zsh, function
     /// names too.

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 use clap_complete::Shell;
 
 use super::options;
-use crate::component::artifact::COMPONENT;
+use crate::component::artifact::{COMPONENT, COMPONENT_WITHOUT_SIMD};
 use crate::functions::{FUNCTIONS, Function, Interface, Returns};
 
 /// Print one line.
@@ -70,13 +70,19 @@ pub(super) fn functions_as_json() -> anyhow::Result<()> {
 }
 
 /// `portcullis component`.
-pub(super) fn component(output: Option<&Path>) -> anyhow::Result<()> {
+pub(super) fn component(output: Option<&Path>, no_simd: bool) -> anyhow::Result<()> {
+    let component = if no_simd {
+        COMPONENT_WITHOUT_SIMD
+            .context("this program was built around a ready component, which is all it has")?
+    } else {
+        COMPONENT
+    };
     match output {
-        Some(path) => fs::write(path, COMPONENT).with_context(|| path.display().to_string()),
+        Some(path) => fs::write(path, component).with_context(|| path.display().to_string()),
         None if io::stdout().is_terminal() => {
             bail!("the component is binary and this is a terminal: use --output FILE")
         }
-        None => bytes(COMPONENT).context("standard output"),
+        None => bytes(component).context("standard output"),
     }
 }
 
