@@ -192,7 +192,7 @@ fn text(failure: Failure) -> String {
 
 /// A connection to the file, which must be there.
 pub(super) fn connect(file: &Path, patience: Duration) -> Result<Connection, String> {
-    // Each connection stays with one thread: SQLite need not lock it.
+    // Each connection is used by one thread at a time: SQLite need not lock it.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let set_up = || -> rusqlite::Result<Connection> {
         let mut db = Connection::open_with_flags(file, flags)?;

@@ -1,8 +1,8 @@
 //! The threads that talk to SQLite, and the bounded queues before them; and short reads, which do
 //! without them.
 //!
-//! A read of some records takes a few microseconds as a rule, and handing it to another thread and back
-//! several times as long. So it is done on the thread of its caller, with a connection of the readers
+//! A read of some records takes a few microseconds as a rule, less than handing it to another thread
+//! and back. So it is done on the thread of its caller, with a connection of the readers
 //! that is free at the moment. Such a thread serves others too and must not be kept: this way nothing
 //! waits for a lock or for another process, and after one read that was long all the same (a disk that
 //! had to be asked, a large document) the readers do them all for a while.
@@ -10,7 +10,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -28,10 +28,12 @@ use crate::store::{Change, Error, Verdict};
 /// The most writes in one transaction: more would make the first wait too long for its answer.
 const BATCH: usize = 32;
 
-/// A read on the thread of its caller that takes longer than this sends those after it to the readers,
-/// for so long: a slow disk then has a thousandth of the caller's time.
-const LONG: Duration = Duration::from_millis(1);
+/// A read on the thread of its caller that takes longer than this sends those after it to the readers:
+/// for a second at least, and for so many times as long as it took. A slow disk then has a hundredth of
+/// the callers' time.
+const LONG: Duration = Duration::from_millis(5);
 const AFTER_LONG: Duration = Duration::from_secs(1);
+const TIMES: u32 = 100;
 
 /// What the writer is asked for.
 pub(super) enum Write {
@@ -86,8 +88,9 @@ impl Workers {
                 // One idle reader waits for work, the others for the lock.
                 let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
                 while let Some(job) = next() {
-                    if let Some(mut connector) = free(&connectors, own) {
-                        job(&mut connector);
+                    // His own: of callers there is at most a short read in it.
+                    if let Some(connector) = connectors.get(own) {
+                        job(&mut connector.lock().unwrap_or_else(PoisonError::into_inner));
                     }
                 }
             })?;
@@ -103,15 +106,30 @@ impl Workers {
         work: impl FnOnce(&Session) -> Result<T, Failure>,
     ) -> Option<T> {
         let begun = Instant::now();
-        let now = begun.duration_since(self.begun).as_millis() as u64;
-        if now < self.handed_over_until.load(Ordering::Relaxed) {
-            return None;
+        let since = |time: Duration| time.as_millis() as u64;
+        let now = since(begun.duration_since(self.begun));
+        let until = self.handed_over_until.load(Ordering::Relaxed);
+        if until > 0 {
+            // The first one afterwards tries it, and the others wait for what he finds.
+            let trial = now + since(AFTER_LONG);
+            let tries = now >= until
+                && self
+                    .handed_over_until
+                    .compare_exchange(until, trial, Ordering::Relaxed, Ordering::Relaxed)
+                    .is_ok();
+            if !tries {
+                return None;
+            }
         }
         let mut connector = self.connectors.iter().find_map(|it| it.try_lock().ok())?;
         let found = hurried(|| connector.run_if_ready(work));
-        if begun.elapsed() > LONG {
-            let until = now + AFTER_LONG.as_millis() as u64;
-            self.handed_over_until.store(until, Ordering::Relaxed);
+        let took = begun.elapsed();
+        if took > LONG {
+            let rest = AFTER_LONG.max(took * TIMES);
+            let now = since(self.begun.elapsed());
+            self.handed_over_until.store(now + since(rest), Ordering::Relaxed);
+        } else if until > 0 && found.is_some() {
+            self.handed_over_until.store(0, Ordering::Relaxed);
         }
         found
     }
@@ -145,14 +163,6 @@ impl Workers {
         let Some((_, writes)) = &self.queues else { return Err(closed()) };
         ask(writes, self.patience, |ticket| (write, ticket)).await
     }
-}
-
-/// A connection that nobody uses; else this one, as soon as it is free.
-fn free(connectors: &[Mutex<Connector>], own: usize) -> Option<MutexGuard<'_, Connector>> {
-    connectors.iter().find_map(|it| it.try_lock().ok()).or_else(|| {
-        let own = connectors.get(own)?;
-        Some(own.lock().unwrap_or_else(PoisonError::into_inner))
-    })
 }
 
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
