@@ -26,6 +26,8 @@ const HOSTILE: u32 = 1;
 
 /// Slots of the pool; the tests make several times as many calls.
 const SLOTS: usize = 4;
+/// And those that one tenant may have.
+const HIS: usize = SLOTS / 2;
 
 fn limits() -> Limits {
     Limits { time: Duration::from_millis(400), plain: SLOTS, ..Limits::default() }
@@ -43,19 +45,32 @@ async fn with_store(runtime: &Runtime, store: TestStore) -> Tenant {
     Tenant::builder(runtime).secret_key([7; 32]).store(store).build().await.unwrap()
 }
 
+/// The same as a call that hashes.
+fn hash(tenant: &Tenant, limit: u32) -> tokio::task::JoinHandle<Result<u32, CallError>> {
+    let tenant = tenant.clone();
+    tokio::spawn(async move {
+        tenant
+            .run(Work::Hashing, async move |mut call: Call| {
+                let upkeep = call.exports.upkeep(&mut call.store)?;
+                upkeep.call_sweep(&mut call.store, limit).await
+            })
+            .await
+    })
+}
+
 fn sweep(tenant: &Tenant, limit: u32) -> tokio::task::JoinHandle<Result<u32, CallError>> {
     let tenant = tenant.clone();
     tokio::spawn(async move { tenant.sweep(limit).await })
 }
 
-/// Make more hostile calls than there are slots, one less at a time, and see that they fail
+/// Make more hostile calls than there are slots, as many at a time as one may, and see that they fail
 /// alone. Returns what the last of them ended with.
 async fn stopped(rest: impl Fn(&mut InstructionSink<'_>, &Functions), manner: Manner) -> String {
     let runtime = runtime(rest);
     let (hostile, other) = (tenant(&runtime, manner).await, tenant(&runtime, Manner::Empty).await);
     let mut reason = String::new();
     for _ in 0..3 {
-        let calls: Vec<_> = (1..SLOTS).map(|_| sweep(&hostile, HOSTILE)).collect();
+        let calls: Vec<_> = (0..HIS).map(|_| sweep(&hostile, HOSTILE)).collect();
         while !calls.iter().all(tokio::task::JoinHandle::is_finished) {
             assert_eq!(other.sweep(HARMLESS).await.unwrap(), 7);
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -93,7 +108,7 @@ async fn a_component_that_eats_memory_is_stopped_at_its_limit() {
         code.loop_(BlockType::Empty).i32_const(16).memory_grow(0).drop().br(0).end();
     };
     let reason = stopped(hungry, Manner::Empty).await;
-    assert_eq!(reason, "it needed more than 16777216 bytes of memory");
+    assert_eq!(reason, "it needed more than 33554432 bytes of memory");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -163,7 +178,7 @@ async fn a_store_that_never_answers_is_given_up_in_time_to_say_so() {
 async fn a_call_that_waits_beyond_its_time_is_stopped() {
     let tenant = tenant(&runtime(curious), Manner::Empty).await;
     for _ in 0..2 * SLOTS {
-        let calls: Vec<_> = (0..SLOTS)
+        let calls: Vec<_> = (0..HIS)
             .map(|_| {
                 let tenant = tenant.clone();
                 tokio::spawn(async move {
@@ -227,19 +242,8 @@ async fn hashing_calls_beyond_the_queue_are_refused_at_once_and_others_pass() {
     let limits = Limits { hashing: 1, queue: 1, ..limits() };
     let runtime = Runtime::with_component(&bytes, limits).unwrap();
     let tenant = tenant(&runtime, Manner::Empty).await;
-    let hash = |limit: u32| {
-        let tenant = tenant.clone();
-        tokio::spawn(async move {
-            tenant
-                .run(Work::Hashing, async move |mut call: Call| {
-                    let upkeep = call.exports.portcullis_auth_upkeep();
-                    upkeep.call_sweep(&mut call.store, limit).await
-                })
-                .await
-        })
-    };
     let begun = Instant::now();
-    let calls = [hash(HOSTILE), hash(HOSTILE), hash(HOSTILE)];
+    let calls = [(); 3].map(|()| hash(&tenant, HOSTILE));
     assert_eq!(tenant.sweep(HARMLESS).await.unwrap(), 7);
     let mut ends = Vec::new();
     for call in calls {
@@ -250,7 +254,32 @@ async fn hashing_calls_beyond_the_queue_are_refused_at_once_and_others_pass() {
     let refused = ends.iter().filter(|end| matches!(end, CallError::Overloaded { .. })).count();
     assert!(stopped >= 1 && refused >= 1 && stopped + refused == 3, "{ends:?}");
     assert!(begun.elapsed() < Duration::from_secs(2));
-    assert_eq!(hash(HARMLESS).await.unwrap().unwrap(), 7);
+    assert_eq!(hash(&tenant, HARMLESS).await.unwrap().unwrap(), 7);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tenant_whose_store_does_not_answer_keeps_nobody_from_hashing() {
+    let bytes = component(|code, functions| {
+        call_overdue(code, functions);
+        answer(code, load_answer);
+    });
+    // Who had to wait for a call of the other would be refused long before it ends.
+    let (time, wait) = (Duration::from_secs(5), Duration::from_secs(1));
+    let limits = Limits { hashing: 2, time, wait, ..limits() };
+    let runtime = Runtime::with_component(&bytes, limits).unwrap();
+    let down = tenant(&runtime, Manner::Silent).await;
+    let other = tenant(&runtime, Manner::Empty).await;
+    let calls: Vec<_> = (0..30).map(|_| hash(&down, HOSTILE)).collect();
+    for _ in 0..30 {
+        assert_eq!(hash(&other, HARMLESS).await.unwrap().unwrap(), 7);
+    }
+    for call in calls {
+        match call.await.unwrap() {
+            // Told by the component that its store did not answer, or never begun.
+            Ok(1) | Err(CallError::Overloaded { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

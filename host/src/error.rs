@@ -20,10 +20,11 @@ pub enum CallError {
     /// A setting is unusable.
     #[error("settings: {0}")]
     Settings(String),
-    /// Too many calls that hash are waiting. Nothing was done.
+    /// Too many calls wait for their turn, or this one has waited too long. Nothing was done.
     #[error("overloaded: try again in {} s", .retry_after.as_secs())]
     Overloaded {
-        /// When the queue is expected to have room again.
+        /// When to come again: as soon as those who wait now, and those who were told so before,
+        /// have had their turn. Whole seconds, 1 to 60.
         retry_after: Duration,
     },
     /// The component was stopped: it trapped, or used more memory or time than it may. Only this

@@ -26,7 +26,6 @@ pub(crate) fn write_new(folder: &Path, name: &str, content: &[u8]) -> io::Result
 }
 
 /// As [`write_new`], in place of a file of that name that is there already.
-#[cfg(feature = "gateway")]
 pub(crate) fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     write(folder, content, |file| file.persist(folder.join(name)))
 }

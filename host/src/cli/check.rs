@@ -9,7 +9,6 @@ use tokio::runtime::Builder;
 use super::open::load_settings;
 use super::options::Common;
 use super::{FAILED, print};
-use crate::component::{Limits, Runtime};
 use crate::error::SetupError;
 use crate::functions;
 use crate::mail::smtp::SmtpTransport;
@@ -66,7 +65,7 @@ async fn look(common: &Common, report: &mut Report) -> anyhow::Result<()> {
     clock(report)?;
     mail(common, &settings, report).await?;
 
-    let runtime = Runtime::new(Limits::default())?;
+    let runtime = super::open::runtime(common)?;
     let mut tenant = Tenant::builder(&runtime).settings(settings.clone()).data_dir(&common.data);
     let mut embedded = true;
     match database::connect(&settings).await {

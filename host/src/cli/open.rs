@@ -36,7 +36,7 @@ impl Program {
         let settings = load_settings(common)?;
         let tokio = Builder::new_multi_thread().enable_all().build().context("threads")?;
         let tenant = tokio.block_on(async {
-            let runtime = Runtime::new(Limits::default())?;
+            let runtime = runtime(common)?;
             Tenant::builder(&runtime).settings(settings).data_dir(&common.data).build().await
         })?;
         Ok(Self { tokio, tenant, outbox: outbox(&common.data) })
@@ -90,6 +90,20 @@ impl Program {
 pub(super) fn load_settings(common: &Common) -> Result<Settings, SetupError> {
     let variables = environment()?;
     Config::load(common.config.as_deref(), variables.into_iter())?.tenant(&common.tenant)
+}
+
+/// What runs the calls. Its compiled code is kept in the data folder, if there is one: a command that
+/// needs none makes none.
+pub(super) fn runtime(common: &Common) -> Result<Runtime, SetupError> {
+    match common.data.is_dir() {
+        true => Runtime::with_cache(Limits::default(), compiled(&common.data)),
+        false => Runtime::new(Limits::default()),
+    }
+}
+
+/// Where the compiled code is kept.
+pub(super) fn compiled(data: &Path) -> PathBuf {
+    data.join("compiled")
 }
 
 fn outbox(data: &Path) -> PathBuf {

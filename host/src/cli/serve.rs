@@ -6,9 +6,10 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 
+use super::open::compiled;
 use super::options::{Common, Serve};
 use super::print;
-use crate::component::{Limits, Runtime};
+use crate::component::Runtime;
 use crate::error::SetupError;
 use crate::gateway::{Gateway, new_admin_token};
 use crate::settings::{Config, environment};
@@ -19,7 +20,7 @@ pub(super) fn run(common: &Common, serve: &Serve) -> anyhow::Result<()> {
     Builder::new_multi_thread().enable_all().build().context("threads")?.block_on(async {
         // From now on a signal does not kill.
         let mut signals = Signals::new().context("signals")?;
-        let runtime = Runtime::new(Limits::default())?;
+        let runtime = Runtime::with_cache(config.server()?.limits, compiled(&common.data))?;
         let gateway = Gateway::new(&runtime, &common.data, &config).await?;
         let address = serve.listen.unwrap_or(gateway.server().listen);
         let listener = TcpListener::bind(address)

@@ -5,15 +5,21 @@
 //! as much as the hash. Keeping them costs the cleaning of each slot that was used, so calls that
 //! do not hash have a pool of their own that keeps next to nothing.
 
-use wasmtime::component::{Component, HasSelf, Linker};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
 };
 
 use super::Limits;
 use super::bounds::{INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
+use super::cache::Cache;
+use super::call::Indices;
 use super::state::State;
-use crate::contract::{Portcullis, PortcullisPre};
+use crate::contract::Portcullis;
 use crate::error::SetupError;
 
 /// Bytes that a slot for hashing calls keeps between two calls: one argon2id of 19 MiB, the
@@ -27,7 +33,8 @@ const KEPT_STACK: usize = 64 << 10;
 /// Linked code and the engine that runs it.
 pub(super) struct Pool {
     pub(super) engine: Engine,
-    pub(super) code: PortcullisPre<State>,
+    pub(super) code: InstancePre<State>,
+    pub(super) exports: Arc<Indices>,
 }
 
 /// The two pools.
@@ -38,7 +45,12 @@ pub(super) struct Pools {
 
 impl Pools {
     /// Compile and link the component, with memory set aside if the machine allows it.
-    pub(super) fn new(component: &[u8], limits: &Limits) -> Result<Self, SetupError> {
+    /// Its code is kept in `folder`, and taken from there.
+    pub(super) fn new(
+        component: &[u8],
+        limits: &Limits,
+        folder: Option<&Path>,
+    ) -> Result<Self, SetupError> {
         let (hashing, plain) = match pooling(limits) {
             Ok(engines) => engines,
             Err(reason) => {
@@ -49,16 +61,45 @@ impl Pools {
                 on_demand(limits).map_err(broken)?
             }
         };
-        Self::with_engines(component, hashing, plain).map_err(broken)
+        let engines = [hashing, plain];
+        let Some(folder) = folder else { return Self::compiled(component, &engines, None) };
+        let cache = Cache::new(folder, component, &engines[0]);
+        let kept = cache.read().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => None,
+            _ => Some(error.to_string()),
+        });
+        let pools =
+            kept.and_then(|code| Self::load(&code, &engines).map_err(|e| Some(e.to_string())));
+        pools.or_else(|reason| {
+            if let Some(reason) = reason {
+                tracing::warn!(reason, "the compiled component that was kept is not used");
+            }
+            Self::compiled(component, &engines, Some(&cache))
+        })
     }
 
-    fn with_engines(bytes: &[u8], hashing: Engine, plain: Engine) -> wasmtime::Result<Self> {
-        let component = Component::new(&hashing, bytes)?;
-        let compiled = component.serialize()?;
-        // SAFETY: these bytes were made by `serialize` one line above, by this very wasmtime, and
-        // nobody else has had them in their hands.
-        let twin = unsafe { Component::deserialize(&plain, &compiled)? };
-        Ok(Self { hashing: Pool::new(hashing, &component)?, plain: Pool::new(plain, &twin)? })
+    fn compiled(
+        component: &[u8],
+        engines: &[Engine; 2],
+        cache: Option<&Cache<'_>>,
+    ) -> Result<Self, SetupError> {
+        let code = engines[0].precompile_component(component).map_err(broken)?;
+        let pools = Self::load(&code, engines).map_err(broken)?;
+        if let Some(Err(error)) = cache.map(|cache| cache.write(&code)) {
+            tracing::warn!(%error, "the compiled component is not kept for the next start");
+        }
+        Ok(pools)
+    }
+
+    /// `code` must have been made by `precompile_component`.
+    fn load(code: &[u8], [hashing, plain]: &[Engine; 2]) -> wasmtime::Result<Self> {
+        let pool = |engine: &Engine| {
+            // SAFETY: these bytes were made by this very wasmtime, in this process a moment ago, or in
+            // one whose files nobody else can write; the cache has looked.
+            let component = unsafe { Component::deserialize(engine, code)? };
+            Pool::new(engine.clone(), &component)
+        };
+        Ok(Self { hashing: pool(hashing)?, plain: pool(plain)? })
     }
 }
 
@@ -66,15 +107,16 @@ impl Pool {
     fn new(engine: Engine, component: &Component) -> wasmtime::Result<Self> {
         let mut linker = Linker::new(&engine);
         Portcullis::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
-        let code = PortcullisPre::new(linker.instantiate_pre(component)?)?;
-        Ok(Self { engine, code })
+        let code = linker.instantiate_pre(component)?;
+        let exports = Arc::new(Indices::new(&code)?);
+        Ok(Self { engine, code, exports })
     }
 }
 
 /// Engines whose slots are set aside at once, so that an instance costs microseconds.
 fn pooling(limits: &Limits) -> wasmtime::Result<(Engine, Engine)> {
     Ok((
-        pool(limits.hashing, limits.memory, KEPT_HASHING)?,
+        pool(limits.hashing + limits.spare(), limits.memory, KEPT_HASHING)?,
         pool(limits.plain, limits.memory_plain, KEPT_PLAIN)?,
     ))
 }

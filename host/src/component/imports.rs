@@ -31,7 +31,7 @@ impl store::Host for State {
             return Ok(Err(error));
         }
         let store = self.host.store.clone();
-        let answer = within(self.store_deadline(), "", store.load(&COLLECTIONS, &key)).await;
+        let answer = self.within("", store.load(&COLLECTIONS, &key)).await;
         Ok(answer.and_then(|entries| self.fitting(entries)))
     }
 
@@ -40,7 +40,7 @@ impl store::Host for State {
             return Ok(Err(error));
         }
         let store = self.host.store.clone();
-        let verdict = within(self.store_deadline(), NOT_KNOWN, store.commit(&changes)).await;
+        let verdict = self.within(NOT_KNOWN, store.commit(&changes)).await;
         Ok(match verdict {
             Ok(Verdict::Conflict) => self.conflict().await,
             other => {
@@ -70,8 +70,7 @@ impl store::Host for State {
     ) -> wasmtime::Result<Result<Vec<String>, Error>> {
         let limit = limit.min(OVERDUE);
         let store = self.host.store.clone();
-        let keys =
-            within(self.store_deadline(), "", store.overdue(&COLLECTIONS, before, limit)).await;
+        let keys = self.within("", store.overdue(&COLLECTIONS, before, limit)).await;
         Ok(keys.map(|mut keys| {
             keys.truncate(limit as usize);
             keys
@@ -118,19 +117,22 @@ impl State {
     }
 }
 
-/// What the store answers, or that it did not answer in time.
-async fn within<T>(
-    deadline: Instant,
-    unknown: &str,
-    answer: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    if Instant::now() >= deadline {
-        // Nothing is begun that nobody could wait for.
-        return Err(Error::Unavailable("the call's deadline has passed".into()));
+impl State {
+    /// What the store answers, or that it did not answer in time.
+    async fn within<T>(
+        &self,
+        unknown: &str,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let deadline = self.store_deadline();
+        if Instant::now() >= deadline {
+            // Nothing is begun that nobody could wait for.
+            return Err(Error::Unavailable("the call's deadline has passed".into()));
+        }
+        self.wait_for(timeout_at(deadline.into(), answer)).await.unwrap_or_else(|_| {
+            Err(Error::Unavailable(format!("no answer before the call's deadline{unknown}")))
+        })
     }
-    timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| {
-        Err(Error::Unavailable(format!("no answer before the call's deadline{unknown}")))
-    })
 }
 
 /// Whether a commit is one that a store may be asked for. What it does to documents is looked at by
@@ -156,7 +158,7 @@ impl database::Host for State {
         let create = async {
             check_collection(&collection)?;
             let database = self.granted()?;
-            within(self.store_deadline(), NOT_KNOWN, database.create(&collection)).await
+            self.within(NOT_KNOWN, database.create(&collection)).await
         };
         Ok(create.await)
     }
@@ -165,7 +167,7 @@ impl database::Host for State {
         let drop = async {
             check_collection(&collection)?;
             let database = self.granted()?;
-            within(self.store_deadline(), NOT_KNOWN, database.remove(&collection)).await
+            self.within(NOT_KNOWN, database.remove(&collection)).await
         };
         Ok(drop.await)
     }
@@ -173,7 +175,7 @@ impl database::Host for State {
     async fn drop_all(&mut self) -> wasmtime::Result<Result<(), Error>> {
         let drop_all = async {
             let database = self.granted()?;
-            within(self.store_deadline(), NOT_KNOWN, database.remove_all()).await
+            self.within(NOT_KNOWN, database.remove_all()).await
         };
         Ok(drop_all.await)
     }
@@ -182,7 +184,7 @@ impl database::Host for State {
         let count = async {
             check_collection(&collection)?;
             let database = self.granted()?;
-            within(self.store_deadline(), "", database.count(&collection)).await
+            self.within("", database.count(&collection)).await
         };
         Ok(count.await)
     }
@@ -190,7 +192,7 @@ impl database::Host for State {
     async fn size(&mut self) -> wasmtime::Result<Result<Sizes, Error>> {
         let size = async {
             let database = self.granted()?;
-            within(self.store_deadline(), "", database.size()).await
+            self.within("", database.size()).await
         };
         Ok(size.await)
     }
@@ -198,7 +200,7 @@ impl database::Host for State {
     async fn raw_stats(&mut self) -> wasmtime::Result<Result<String, Error>> {
         let raw_stats = async {
             let database = self.granted()?;
-            within(self.store_deadline(), "", database.raw_stats()).await
+            self.within("", database.raw_stats()).await
         };
         Ok(raw_stats.await)
     }
@@ -210,7 +212,7 @@ impl mailer::Host for State {
         message: mailer::Message,
     ) -> wasmtime::Result<Result<mailer::Delivery, mailer::Error>> {
         Ok(match self.mailer_for(&message) {
-            Ok(mailer) => taken(self.mail_deadline(), mailer.send(&message)).await,
+            Ok(mailer) => self.taken(mailer.send(&message)).await,
             Err(error) => Err(error),
         })
     }
@@ -220,7 +222,7 @@ impl mailer::Host for State {
         message: mailer::Message,
     ) -> wasmtime::Result<Result<(), mailer::Error>> {
         Ok(match self.mailer_for(&message) {
-            Ok(mailer) => taken(self.mail_deadline(), mailer.enqueue(&message)).await,
+            Ok(mailer) => self.taken(mailer.enqueue(&message)).await,
             Err(error) => Err(error),
         })
     }
@@ -244,17 +246,19 @@ impl State {
     }
 }
 
-/// What the mailer answers, or that it did not answer in time.
-async fn taken<T>(
-    deadline: Instant,
-    answer: impl Future<Output = Result<T, mailer::Error>>,
-) -> Result<T, mailer::Error> {
-    timeout_at(deadline.into(), answer).await.unwrap_or_else(|_| {
-        Err(mailer::Error::Other(
-            "no answer before the call's deadline; it is not known whether the message was taken"
-                .into(),
-        ))
-    })
+impl State {
+    /// What the mailer answers, or that it did not answer in time.
+    async fn taken<T>(
+        &self,
+        answer: impl Future<Output = Result<T, mailer::Error>>,
+    ) -> Result<T, mailer::Error> {
+        let answer = timeout_at(self.mail_deadline().into(), answer);
+        self.wait_for(answer).await.unwrap_or_else(|_| {
+            let problem = "no answer before the call's deadline; it is not known whether the \
+                           message was taken";
+            Err(mailer::Error::Other(problem.into()))
+        })
+    }
 }
 
 impl crate::contract::types::Host for State {}

@@ -6,29 +6,35 @@
 //! [`State`], the imports of the contract and nothing else.
 //!
 //! - [`artifact`]: the component itself;
-//! - `engine`: compiling, and the pools of instances;
+//! - `engine`: compiling, and the pools of instances; `cache`: code that is kept until the next start;
 //! - `admission`: who may start when;
 //! - `caller`: on whose behalf a call is made;
 //! - `state`, `imports`, `bounds`: the host's side of one call;
 //! - `ticks`, `background`: by which calls take turns on a thread, and which of them have threads of
 //!   their own;
-//! - `runtime`: one call from its admission to its end.
+//! - `runtime`: one call from its admission to its end; `call`: its instance; `finished`: why it comes
+//!   to its end.
 
 mod admission;
 pub mod artifact;
 mod background;
 mod bounds;
+mod cache;
+mod call;
 mod caller;
 mod engine;
+mod finished;
 mod imports;
 mod limits;
 mod runtime;
 mod state;
 mod ticks;
 
+pub(crate) use admission::TenantId;
+pub use call::{Call, Exports, Sandbox};
 pub use caller::Caller;
 pub use limits::Limits;
-pub use runtime::{Call, Runtime};
+pub use runtime::Runtime;
 pub(crate) use state::Host;
 pub use state::{Clock, State};
 
@@ -37,6 +43,6 @@ pub use state::{Clock, State};
 pub enum Work {
     /// It may hash a password: it waits for one of [`Limits::hashing`] permits.
     Hashing,
-    /// It hashes nothing: it never waits, and has less memory.
+    /// It hashes nothing: it never waits for calls that do, and has less memory.
     Plain,
 }

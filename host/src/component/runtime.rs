@@ -1,26 +1,26 @@
 //! One call from its admission to its end.
 
 use std::future::{Future, poll_fn};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout_at;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
-use super::admission::Admission;
+use super::admission::{Admission, Permit};
 use super::background::Background;
+use super::call::{Call, Exports, Remains, Sandbox};
 use super::engine::{Pool, Pools};
+use super::finished::{Finished, Lost};
+use super::state::LONG;
 use super::ticks::Ticks;
 use super::{Caller, Host, Limits, State, Work, artifact};
-use crate::contract::Portcullis;
 use crate::contract::types::Failure;
 use crate::error::{CallError, SetupError};
-
-/// After that many turns a call that does not hash is one that computes for long.
-const LONG: u32 = 3;
 
 /// The compiled component and everything that all tenants share. Cheap to clone; a process needs
 /// one, because the bounds on hashing are those of the machine.
@@ -31,21 +31,13 @@ pub struct Runtime {
 
 struct Inner {
     pools: Pools,
-    admission: Arc<Admission>,
+    admission: Admission,
     limits: Limits,
     ticks: Ticks,
     /// Where calls hash.
     hashing: Background,
     /// Where other calls go on that turn out to compute for long.
     long: Background,
-}
-
-/// One fresh instance. It is gone when the future that was made with it ends.
-pub struct Call {
-    /// The exports of the component.
-    pub exports: Portcullis,
-    /// Where this instance lives.
-    pub store: Store<State>,
 }
 
 impl Runtime {
@@ -58,6 +50,16 @@ impl Runtime {
         Self::with_component(artifact::COMPONENT, limits)
     }
 
+    /// The same, with the compiled code kept in `folder` until the next start, which then takes some
+    /// milliseconds. The folder is made for this user alone; where others can write, nothing is kept
+    /// and nothing is taken from there.
+    ///
+    /// # Errors
+    /// As [`Runtime::new`]. A folder that cannot be used is none; the log says why.
+    pub fn with_cache(limits: Limits, folder: impl AsRef<Path>) -> Result<Self, SetupError> {
+        Self::made(artifact::COMPONENT, limits, Some(folder.as_ref()))
+    }
+
     /// A runtime with another build of the component, in the binary format of WebAssembly
     /// components.
     ///
@@ -65,13 +67,17 @@ impl Runtime {
     /// [`SetupError::Component`] when it is no component, does not export what the contract says
     /// or imports more.
     pub fn with_component(component: &[u8], limits: Limits) -> Result<Self, SetupError> {
+        Self::made(component, limits, None)
+    }
+
+    fn made(component: &[u8], limits: Limits, cache: Option<&Path>) -> Result<Self, SetupError> {
         let limits =
             Limits { hashing: limits.hashing.max(1), plain: limits.plain.max(1), ..limits };
-        let pools = Pools::new(component, &limits)?;
+        let pools = Pools::new(component, &limits, cache)?;
         let ticks = Ticks::begin([&pools.hashing, &pools.plain].map(|pool| pool.engine.weak()))?;
         Ok(Self {
             inner: Arc::new(Inner {
-                admission: Arc::new(Admission::new(&limits)),
+                admission: Admission::new(&limits),
                 pools,
                 hashing: Background::new("portcullis-hash", limits.hashing)?,
                 long: Background::new("portcullis-long", 1)?,
@@ -89,9 +95,9 @@ impl Runtime {
 
     /// Make one call for the tenant that `host` stands for.
     ///
-    /// Waiting for admission ends with the future that waits. Once the call has begun it is a task
-    /// of its own and is finished even if nobody waits for it any more: a caller who hangs up
-    /// must not stop it between its commit and what belongs to it. `ticket` is given back then.
+    /// Waiting for admission ends with the future that waits. A call that has begun is finished even if
+    /// nobody waits for it any more: a caller who hangs up must not stop it between its commit and what
+    /// belongs to it. `ticket` is given back then.
     pub(crate) async fn run<R, F, Fut>(
         &self,
         host: Arc<Host>,
@@ -106,39 +112,62 @@ impl Runtime {
         R: Send + 'static,
     {
         let inner = Arc::clone(&self.inner);
-        let end = Instant::now() + inner.limits.time;
-        let permit = inner.admission.enter(work, end).await?;
+        let begin = Instant::now();
+        let end = begin + inner.limits.time;
+        let turn = begin + inner.limits.wait.min(inner.limits.time);
+        let permit = Arc::new(inner.admission.enter(host.id, work, turn).await?);
         let answering = {
             let inner = Arc::clone(&inner);
             async move {
-                let answer = inner.answer(host, caller, work, end, call).await;
-                // The instance is gone by now, so its slot is free before the permit is.
-                drop(permit);
-                drop(ticket);
-                answer
+                let state = State::new(host, caller, permit.clone(), &inner.limits, work, end);
+                let remains = Remains::default();
+                let answer = inner.answer(state, remains.clone(), work, call).await;
+                (answer, Behind { remains, permit, ticket })
             }
         };
-        let task = match work {
-            Work::Hashing => inner.hashing.spawn(answering),
-            Work::Plain => tokio::spawn(answering),
-        };
-        match task.await {
-            Ok(answer) => answer,
-            Err(error) if error.is_panic() => {
-                Err(CallError::Other("the store or the mailer of this host panicked".into()))
+        let answer = match work {
+            Work::Plain => Finished::new(answering).await.map(|(answer, _)| answer),
+            Work::Hashing => {
+                let (tell, told) = oneshot::channel();
+                let task = inner.hashing.spawn(async move {
+                    let (answer, behind) = answering.await;
+                    // Whoever has hung up does not want to know.
+                    let _ = tell.send(answer);
+                    drop(behind);
+                });
+                match told.await {
+                    Ok(answer) => Ok(answer),
+                    Err(_) if task.await.is_err_and(|error| error.is_panic()) => Err(Lost::Panic),
+                    Err(_) => Err(Lost::End),
+                }
             }
-            Err(_) => Err(CallError::Other("the host is shutting down".into())),
-        }
+        };
+        answer.unwrap_or_else(|lost| {
+            Err(CallError::Other(match lost {
+                Lost::Panic => "the store or the mailer of this host panicked".into(),
+                Lost::End => "the host is shutting down".into(),
+            }))
+        })
     }
+}
+
+/// What is to be given back after a call, in this order: the slot of the instance is free before the
+/// permit is.
+struct Behind {
+    #[expect(dead_code, reason = "dropped")]
+    remains: Remains,
+    #[expect(dead_code, reason = "dropped")]
+    permit: Arc<Permit>,
+    #[expect(dead_code, reason = "dropped")]
+    ticket: OwnedSemaphorePermit,
 }
 
 impl Inner {
     async fn answer<R, F, Fut>(
         self: &Arc<Self>,
-        host: Arc<Host>,
-        caller: Caller,
+        state: State,
+        remains: Remains,
         work: Work,
-        end: Instant,
         call: F,
     ) -> Result<R, CallError>
     where
@@ -146,14 +175,13 @@ impl Inner {
         Fut: Future<Output = wasmtime::Result<Result<R, Failure>>> + Send + 'static,
         R: Send + 'static,
     {
-        let tenant = host.settings.tenant.clone();
+        let (host, end) = (Arc::clone(&state.host), state.end);
         let _ticking = self.ticks.run();
-        let state = State::new(host, caller, &self.limits, work, end);
         let is_long = Arc::clone(&state.is_long);
         let inner = Arc::clone(self);
         let mut whole = Box::pin(async move {
             let whole = async {
-                let call = call(inner.instance(state, work).await?);
+                let call = call(inner.instance(state, remains, work).await?);
                 call.await
             };
             // The ticks stop a component that computes; this, one that waits.
@@ -179,14 +207,15 @@ impl Inner {
             Ok(Err(failure)) => Err(failure.into()),
             Err(error) => {
                 let error = self.stopped(&error);
-                tracing::warn!(%tenant, %error, "a call was stopped");
+                let tenant = &host.settings.tenant;
+                tracing::warn!(tenant, %error, "a call was stopped");
                 Err(error)
             }
         }
     }
 
-    async fn instance(&self, state: State, work: Work) -> wasmtime::Result<Call> {
-        let Pool { engine, code } = match work {
+    async fn instance(&self, state: State, remains: Remains, work: Work) -> wasmtime::Result<Call> {
+        let Pool { engine, code, exports } = match work {
             Work::Hashing => &self.pools.hashing,
             Work::Plain => &self.pools.plain,
         };
@@ -206,8 +235,9 @@ impl Inner {
                 UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))
             })
         });
-        let exports = code.instantiate_async(&mut store).await?;
-        Ok(Call { exports, store })
+        let instance = code.instantiate_async(&mut store).await?;
+        let exports = Exports::new(instance, exports);
+        Ok(Call { exports, store: Sandbox::new(store, remains) })
     }
 
     /// Why the component stopped. Never what it worked on: traps tell where, not with what.

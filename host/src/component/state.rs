@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::admission::{Permit, TenantId};
 use super::bounds::Bounds;
 use super::limits::RANDOM;
 use super::{Caller, Limits, Work};
@@ -15,11 +16,16 @@ use crate::mail::Mailer;
 use crate::settings::Settings;
 use crate::store::{Database, Store};
 
+/// After that many turns a call is one that computes for long.
+pub(super) const LONG: u32 = 3;
+
 /// Where the component learns the time.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
 /// What the calls of one tenant reach.
 pub(crate) struct Host {
+    /// By which calls are shared out between tenants.
+    pub(crate) id: TenantId,
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn Store>,
     /// Only if it was granted.
@@ -34,6 +40,8 @@ pub struct State {
     pub(super) host: Arc<Host>,
     pub(super) caller: Caller,
     pub(super) bounds: Bounds,
+    /// By which the call was admitted.
+    permit: Arc<Permit>,
     /// Bytes of a document that a store may answer with.
     pub(super) document: usize,
     /// When the call is stopped.
@@ -52,6 +60,7 @@ impl State {
     pub(super) fn new(
         host: Arc<Host>,
         caller: Caller,
+        permit: Arc<Permit>,
         limits: &Limits,
         work: Work,
         end: Instant,
@@ -64,12 +73,22 @@ impl State {
             host,
             caller,
             bounds: Bounds::new(memory),
+            permit,
             document: limits.document,
             end,
             grace: limits.grace(),
             conflicts: 0,
             ticks: 0,
             is_long: Arc::default(),
+        }
+    }
+
+    /// Wait for the store or the mailer. If that takes long, another call may hash meanwhile; unless
+    /// this one has hashed, because the memory of both would be in use then.
+    pub(super) async fn wait_for<T>(&self, answer: impl Future<Output = T>) -> T {
+        match self.ticks < LONG {
+            true => self.permit.lend_while(answer).await,
+            false => self.permit.keep_while(answer).await,
         }
     }
 

@@ -102,11 +102,11 @@ macro_rules! work {
 
 /// Interfaces and their functions; see [the table](super::table) for how it reads.
 ///
-/// `via` names what the bindings call the interface and the export.
+/// `via` names what the bindings call the export.
 macro_rules! interfaces {
     ($(
         #[doc = $about:literal]
-        interface $interface:ident: $Interface:ident via $exports:ident {
+        interface $interface:ident: $Interface:ident {
             $(
                 #[doc = $summary:literal]
                 $weight:ident $name:ident via $export:ident(
@@ -166,10 +166,8 @@ macro_rules! interfaces {
                         $( let $parameter = $parameter.keep(); )*
                         self.tenant
                             .run($crate::functions::define::work!($weight), move |mut call| async move {
-                                call.exports
-                                    .$exports()
-                                    .$export(&mut call.store, $( $parameter.lend() ),*)
-                                    .await
+                                let exports = call.exports.$interface(&mut call.store)?;
+                                exports.$export(&mut call.store, $( $parameter.lend() ),*).await
                             })
                             .await
                     }

@@ -19,7 +19,7 @@ use crate::tenant::Tenant;
 
 interfaces! {
     /// What a person does with an account. A host may offer these to the public.
-    interface auth: Auth via portcullis_auth_auth {
+    interface auth: Auth {
         /// Create an unverified user and mail a code for `verify_user`: 201.
         hashing register_user via call_register_user(
             email: text,
@@ -139,7 +139,7 @@ interfaces! {
     }
 
     /// What an application does with the accounts of its users. Needs no password and is not limited.
-    interface utils: Utils via portcullis_auth_utils {
+    interface utils: Utils {
         /// Block the address: success with 403.
         plain block_user via call_block_user(email: text) -> Outcome;
 
@@ -179,7 +179,7 @@ interfaces! {
     }
 
     /// Being signed in. A session is known by its token.
-    interface sessions: Sessions via portcullis_auth_sessions {
+    interface sessions: Sessions {
         /// Sign in with a password: a session, or 201 when a code was mailed.
         hashing sign_in via call_sign_in(
             email: text,
@@ -232,7 +232,7 @@ interfaces! {
     }
 
     /// The administration of the database. Creating what is there and removing what is not is fine.
-    interface coredb: Coredb via portcullis_auth_coredb {
+    interface coredb: Coredb {
         /// Remove the collection of users, and the sessions, codes and counts of guesses with it.
         plain remove_users_collection via call_remove_users_collection() -> ();
 

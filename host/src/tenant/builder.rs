@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use tokio::sync::Semaphore;
 
 use super::{Inner, TICKETS, Tenant};
-use crate::component::{Call, Caller, Clock, Host, Runtime, Work};
+use crate::component::{Call, Caller, Clock, Host, Runtime, TenantId, Work};
 use crate::contract::upkeep::BadSetting;
 use crate::error::SetupError;
 use crate::mail::Mailer;
@@ -174,6 +174,7 @@ impl TenantBuilder {
             inner: Arc::new(Inner {
                 runtime: given.runtime,
                 host: Arc::new(Host {
+                    id: TenantId::new(),
                     settings: given.settings,
                     store,
                     database: given.database,
@@ -210,6 +211,7 @@ impl Tenant {
             inner: Arc::new(Inner {
                 runtime: runtime.clone(),
                 host: Arc::new(Host {
+                    id: TenantId::new(),
                     settings,
                     store: Arc::new(MemoryStore::default()),
                     database: None,
@@ -236,7 +238,7 @@ impl Tenant {
         }
         let checked: Vec<BadSetting> = self
             .run(Work::Plain, async move |mut call: Call| {
-                let upkeep = call.exports.portcullis_auth_upkeep();
+                let upkeep = call.exports.upkeep(&mut call.store)?;
                 let found = upkeep.call_check_settings(&mut call.store, &given).await?;
                 Ok(Ok(found))
             })

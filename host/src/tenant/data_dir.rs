@@ -5,6 +5,7 @@
 //! tenants/NAME.db   the store of any other tenant
 //! outbox/           mail, one `.eml` file each
 //! secret.key        the key for digests, made at the first start
+//! compiled/         the component as machine code, kept by the program for its next start
 //! ```
 //!
 //! Tenants may share the folder: each has a store of its own, and the name of the tenant is part

@@ -102,7 +102,7 @@ impl Tenant {
     /// As the variants of [`CallError`] say. What was removed before stays removed.
     pub async fn sweep(&self, limit: u32) -> Result<u32, CallError> {
         self.run(Work::Plain, async move |mut call: Call| {
-            let upkeep = call.exports.portcullis_auth_upkeep();
+            let upkeep = call.exports.upkeep(&mut call.store)?;
             upkeep.call_sweep(&mut call.store, limit).await
         })
         .await
