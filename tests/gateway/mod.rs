@@ -1,6 +1,7 @@
 //! The gateway, from outside.
 
 mod browser;
+mod compiled;
 mod description;
 mod forward_auth;
 mod functions;
@@ -10,6 +11,7 @@ mod hosts;
 mod isolation;
 mod limits;
 mod openapi_fuzz;
+mod overload;
 mod pages;
 mod requests;
 mod serving;

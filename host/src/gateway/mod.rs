@@ -46,6 +46,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::component::Runtime;
 use crate::error::SetupError;
@@ -79,7 +80,7 @@ pub use admin::new_admin_token;
 
 use body::BodyTime;
 use peer::Peer;
-use reply::Refusal;
+use reply::{Refusal, SentAway};
 use tenants::Tenants;
 use visit::Visit;
 
@@ -102,6 +103,8 @@ pub(crate) struct Shared {
     router: TowerToHyperService<Router>,
     tenants: RwLock<Arc<Tenants>>,
     server: RwLock<Arc<ServerSettings>>,
+    /// One for each answer that may wait before it goes out.
+    pauses: Semaphore,
     /// Whether the end has begun.
     draining: AtomicBool,
     probe: health::Probe,
@@ -129,6 +132,8 @@ impl Gateway {
                 folder,
                 router: TowerToHyperService::new(routes::router(routes::all())),
                 tenants: RwLock::new(Arc::new(tenants)),
+                // A part of the connections, so that there are others.
+                pauses: Semaphore::new(server.connections as usize / 4),
                 server: RwLock::new(Arc::new(server)),
                 draining: AtomicBool::new(false),
                 probe: health::Probe::default(),
@@ -186,8 +191,11 @@ impl Gateway {
         let tenants =
             Arc::new(Tenants::new(config, &shared.runtime, &shared.folder, Some(&former)).await?);
         let before = shared.server();
-        if (server.listen, server.connections) != (before.listen, before.connections) {
-            tracing::warn!("`gateway.listen` and `gateway.connections` hold from the next start");
+        let fixed = |it: &ServerSettings| (it.listen, it.connections, it.limits.clone());
+        if fixed(&server) != fixed(&before) {
+            tracing::warn!(
+                "`listen`, `connections`, `hashing` and `queue` of `gateway` hold from the next start"
+            );
         }
         *write(&shared.server) = Arc::new(server);
         *write(&shared.tenants) = Arc::clone(&tenants);
@@ -228,7 +236,8 @@ impl Shared {
     /// The answer to one request.
     async fn answer(self: Arc<Self>, connection: IpAddr, request: Request<Incoming>) -> Response {
         let begun = Instant::now();
-        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let logged = tracing::enabled!(tracing::Level::DEBUG)
+            .then(|| (request.method().clone(), request.uri().path().to_owned()));
         let server = self.server();
         let peer = Peer::new(connection, request.headers(), &server.trusted_proxies);
         let mut response = match self.prepare(request, peer, &server) {
@@ -239,16 +248,32 @@ impl Shared {
             Err(refusal) => refusal.into_response(),
         };
         headers::secure(response.headers_mut(), peer.https);
-        // Neither the query nor any header: these may hold secrets.
-        tracing::debug!(
-            %method,
-            path,
-            peer = %peer.address,
-            status = response.status().as_u16(),
-            milliseconds = begun.elapsed().as_millis(),
-            "answered"
-        );
+        self.pause(response.extensions().get().copied()).await;
+        if let Some((method, path)) = logged {
+            // Neither the query nor any header: these may hold secrets.
+            tracing::debug!(
+                %method,
+                path,
+                peer = %peer.address,
+                status = response.status().as_u16(),
+                milliseconds = begun.elapsed().as_millis(),
+                "answered"
+            );
+        }
         response
+    }
+
+    /// Let whoever is sent away wait for his answer, a tenth of what he is advised to wait. A thousand
+    /// connections that come again at once, advised or not, would otherwise take the time of the
+    /// processors that everybody needs who is not sent away. Only some wait like that: connections are
+    /// needed, too.
+    async fn pause(&self, sent_away: Option<SentAway>) {
+        const LONGEST: Duration = Duration::from_millis(500);
+
+        let Some(SentAway { seconds }) = sent_away else { return };
+        if let Ok(_place) = self.pauses.try_acquire() {
+            tokio::time::sleep((Duration::from_secs(seconds) / 10).min(LONGEST)).await;
+        }
     }
 
     /// The request as its handler is to see it: with a [`Visit`], and without what led to the tenant.

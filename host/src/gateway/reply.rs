@@ -98,7 +98,7 @@ impl Refusal {
             CallError::Usage(error) => return Self::usage(error),
             CallError::Overloaded { retry_after } => {
                 return Self::new(StatusCode::SERVICE_UNAVAILABLE, Kind::Overloaded, text)
-                    .retry_after(retry_after.as_secs().max(1));
+                    .retry_after(retry_after.as_secs());
             }
             CallError::Store(_) => {
                 let general = told("the store does not answer");
@@ -122,8 +122,19 @@ impl IntoResponse for Refusal {
         let Self { status, kind, error, retry_after } = self;
         // Text and numbers: nothing here can fail to be written.
         let body = serde_json::to_string(&Body { error: &error, kind, retry_after });
-        json(status, body.unwrap_or_default(), retry_after)
+        let mut response = json(status, body.unwrap_or_default(), retry_after);
+        if let (Kind::Overloaded, Some(seconds)) = (kind, retry_after) {
+            response.extensions_mut().insert(SentAway { seconds });
+        }
+        response
     }
+}
+
+/// Goes with an answer that sends somebody away because there is too much to do.
+#[derive(Clone, Copy)]
+pub(super) struct SentAway {
+    /// When he is advised to come again.
+    pub(super) seconds: u64,
 }
 
 /// What a function does with passwords: a 501 means that the policy refused the one to be set, or

@@ -5,6 +5,8 @@
 //! | `listen` | `127.0.0.1:8080` | address and port |
 //! | `trusted_proxies` | none | networks of proxies whose `X-Forwarded-*` are believed |
 //! | `connections` | 4096 | connections at once; more wait |
+//! | `hashing` | one for each core | calls that hash passwords at once, 20 MiB each |
+//! | `queue` | 64 for each of these | calls that wait for it |
 //! | `header_time`, `body_time` | 10, 10 | seconds that the head and the body of a request may take |
 //! | `idle_time` | 60 | seconds after which a connection without a request is closed |
 //! | `shutdown_time` | 30 | seconds that what was begun has to end |
@@ -17,6 +19,7 @@ use ipnet::IpNet;
 use super::layer::Layer;
 use super::origin::{GATEWAY, wrong};
 use super::taker::Taker;
+use crate::component::Limits;
 use crate::error::SetupError;
 
 /// How the program serves HTTP.
@@ -29,6 +32,9 @@ pub struct ServerSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// Connections at once.
     pub connections: u32,
+    /// Calls that hash at once, and calls that wait for it. The rest is
+    /// [`Limits::default`](crate::Limits).
+    pub limits: Limits,
     /// How long the head of a request may take.
     pub header_time: Duration,
     /// How long the body of a request may take.
@@ -45,6 +51,7 @@ impl Default for ServerSettings {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             trusted_proxies: Vec::new(),
             connections: 4096,
+            limits: Limits::default(),
             header_time: Duration::from_secs(10),
             body_time: Duration::from_secs(10),
             idle_time: Duration::from_secs(60),
@@ -73,6 +80,15 @@ pub(super) fn take(entries: &mut Layer) -> Result<ServerSettings, SetupError> {
             })?;
         trusted_proxies.push(network);
     }
+    let mut limits = Limits::default();
+    if let Some(hashing) = taker.integer("hashing", 1..=1024)? {
+        // As many wait for each as by default.
+        limits.queue = limits.queue / limits.hashing * hashing;
+        limits.hashing = hashing;
+    }
+    if let Some(queue) = taker.integer("queue", 0..=1_000_000)? {
+        limits.queue = queue;
+    }
     let mut seconds = |key, range, default| {
         Ok::<_, SetupError>(taker.integer(key, range)?.map_or(default, Duration::from_secs))
     };
@@ -83,6 +99,7 @@ pub(super) fn take(entries: &mut Layer) -> Result<ServerSettings, SetupError> {
         body_time: seconds("body_time", 1..=600, default.body_time)?,
         idle_time: seconds("idle_time", 1..=3600, default.idle_time)?,
         shutdown_time: seconds("shutdown_time", 0..=3600, default.shutdown_time)?,
+        limits,
         connections: taker.integer("connections", 1..=1_000_000)?.unwrap_or(default.connections),
     };
     match entries.first_key_value() {
