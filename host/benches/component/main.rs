@@ -157,7 +157,7 @@ async fn several_sign_ins(
     mut call: Call,
 ) -> wasmtime::Result<Result<Vec<std::time::Duration>, portcullis::contract::types::Failure>> {
     const SIGN_INS: u32 = 8;
-    let auth = call.exports.portcullis_auth_auth();
+    let auth = call.exports.auth(&mut call.store)?;
     let mut took = Vec::new();
     for _ in 0..=SIGN_INS {
         let begun = Instant::now();
