@@ -54,7 +54,7 @@ impl Pools {
         let (hashing, plain) = match pooling(limits) {
             Ok(engines) => engines,
             Err(reason) => {
-                tracing::info!(
+                tracing::warn!(
                     %reason,
                     "no address space can be set aside for instances; each gets its memory when it starts"
                 );
