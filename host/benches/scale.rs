@@ -180,7 +180,7 @@ fn on_sqlite<'t>(
     });
     println!(
         "SQLite: {users} users, a file of {:.1} MiB, made in {:.1} s; each connection of the \
-         store has a page cache of at most 8 MiB, and there is the system's",
+         store has SQLite's own page cache, and there is the system's",
         std::fs::metadata(file).unwrap().len() as f64 / f64::from(1 << 20),
         time.as_secs_f64()
     );

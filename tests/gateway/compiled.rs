@@ -16,6 +16,15 @@ fn code(gateway: &Gateway) -> PathBuf {
     files[0].clone()
 }
 
+/// In its place something that is whole, as far as its digest tells, and no code that any engine would
+/// take.
+fn put_foreign(gateway: &Gateway) -> Vec<u8> {
+    let mut foreign = Sha256::digest(b"foreign").to_vec();
+    foreign.extend_from_slice(b"foreign");
+    fs::write(code(gateway), &foreign).unwrap();
+    foreign
+}
+
 fn restart(gateway: &Gateway) {
     gateway.signal("TERM");
     gateway.wait();
@@ -59,10 +68,7 @@ fn code_that_others_can_write_is_not_run_and_the_log_says_so() {
 
     let gateway = Gateway::start(UNLIMITED);
     let folder = gateway.data().join("compiled");
-    // Whole, as far as its digest tells, and no code that any engine would take.
-    let mut foreign = Sha256::digest(b"foreign").to_vec();
-    foreign.extend_from_slice(b"foreign");
-    fs::write(code(&gateway), &foreign).unwrap();
+    let foreign = put_foreign(&gateway);
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
     restart(&gateway);
     let log = gateway.log();
@@ -74,9 +80,7 @@ fn code_that_others_can_write_is_not_run_and_the_log_says_so() {
 #[test]
 fn code_that_the_engine_does_not_take_is_made_anew() {
     let gateway = Gateway::start(UNLIMITED);
-    let mut foreign = Sha256::digest(b"foreign").to_vec();
-    foreign.extend_from_slice(b"foreign");
-    fs::write(code(&gateway), &foreign).unwrap();
+    let foreign = put_foreign(&gateway);
     restart(&gateway);
     assert!(gateway.log().contains("that was kept is not used"), "{}", gateway.log());
     assert!(fs::read(code(&gateway)).unwrap().len() > foreign.len());

@@ -5,16 +5,15 @@ use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use async_trait::async_trait;
 use portcullis::functions;
-use portcullis::mail::{Delivery, Error as MailError, Mailer, Message};
 use portcullis::store::mongo::{MongoStore, Options};
 use portcullis::tenant::Tenant;
 use serde_json::{Value as Json, json};
 
+use super::load::Post;
 use crate::servers::mongod::{Database, Mongod};
 use crate::servers::replica_set::ReplicaSet;
-use crate::support::{ANN, PASSWORD, RUNTIME, digits};
+use crate::support::{ANN, PASSWORD, RUNTIME};
 
 /// What the driver sends for itself.
 const OF_THE_DRIVER: [&str; 4] = ["hello", "isMaster", "endSessions", "ping"];
@@ -81,18 +80,6 @@ fn pass_on(mut client: TcpStream, mut server: TcpStream, commands: &Mutex<Vec<St
     }
 }
 
-/// The last code that was mailed to each address.
-#[derive(Default)]
-struct Post(Mutex<BTreeMap<String, String>>);
-
-#[async_trait]
-impl Mailer for Post {
-    async fn send(&self, message: &Message) -> Result<Delivery, MailError> {
-        self.0.lock().unwrap().insert(message.to.clone(), digits(&message.text));
-        Ok(Delivery::Accepted)
-    }
-}
-
 struct Ground {
     wire: Wire,
     tenant: Tenant,
@@ -127,7 +114,9 @@ impl Ground {
     }
 
     fn code(&self, email: &str) -> String {
-        self.post.0.lock().unwrap()[email].clone()
+        let code = self.post.code(email);
+        assert!(!code.is_empty(), "no code for {email}");
+        code
     }
 
     async fn sign_in(&mut self, email: &str) -> Json {

@@ -172,7 +172,7 @@ impl Mailer for Post {
 }
 
 impl Post {
-    fn code(&self, email: &str) -> String {
+    pub fn code(&self, email: &str) -> String {
         self.0.lock().unwrap().get(email).cloned().unwrap_or_default()
     }
 }

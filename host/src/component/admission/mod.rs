@@ -183,11 +183,8 @@ impl Permit {
 
     /// Wait for an answer of the host. If that takes long, somebody else computes meanwhile.
     pub(super) async fn lend_while<T>(&self, answer: impl Future<Output = T>) -> T {
-        if !self.gate.lends {
-            return answer.await;
-        }
         let mut answer = pin!(answer);
-        if let Ok(answer) = timeout(PATIENCE, &mut answer).await {
+        if let Some(answer) = self.soon(answer.as_mut()).await {
             return answer;
         }
         let lends = self.lend();
@@ -201,17 +198,22 @@ impl Permit {
     /// Wait for an answer of the host, and keep the permit. If that takes long, the tenant gets fewer
     /// of them.
     pub(super) async fn keep_while<T>(&self, answer: impl Future<Output = T>) -> T {
-        if !self.gate.lends {
-            return answer.await;
-        }
         let mut answer = pin!(answer);
-        if let Ok(answer) = timeout(PATIENCE, &mut answer).await {
+        if let Some(answer) = self.soon(answer.as_mut()).await {
             return answer;
         }
         self.gate.door().stall(self.tenant, true);
         let leave = |door: &mut Door<Turn>| door.stall(self.tenant, false);
         let _stalled = Waiting { gate: &self.gate, leave };
         answer.await
+    }
+
+    /// The answer, unless it takes long; where nothing is lent it may.
+    async fn soon<T>(&self, answer: impl Future<Output = T>) -> Option<T> {
+        match self.gate.lends {
+            true => timeout(PATIENCE, answer).await.ok(),
+            false => Some(answer.await),
+        }
     }
 
     fn lend(&self) -> bool {
