@@ -109,22 +109,25 @@ fn warn_if_readable_by_others(_: &Path) {}
 /// Refuses what is not ours, looking at nothing but the header, through a connection that neither
 /// locks nor writes: an ordinary one would recover a journal that it finds, which changes the file.
 fn recognise(file: &Path) -> Result<(), String> {
+    match fs::metadata(file).map_err(|error| error.to_string())?.len() {
+        0 => return Ok(()),
+        // SQLite takes a file of one byte for an empty one and would write over it.
+        1 => return Err("not a SQLite database".to_owned()),
+        _ => {}
+    }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_URI;
     let read = |db: &Connection, name| db.pragma_query_value(None, name, |row| row.get(0));
     let header = Connection::open_with_flags(immutable_uri(file), flags).and_then(|db| {
-        let pages: i64 = db.pragma_query_value(None, "page_count", |row| row.get(0))?;
-        Ok((pages, read(&db, "application_id")?, read(&db, "user_version")?))
+        // A process that was killed while it brought the log into the file has left it shorter than
+        // its first page says. It is whole together with its log, at which this does not look; SQLite
+        // calls it damaged, but for those who may write its schema.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_WRITABLE_SCHEMA, true)?;
+        Ok((read(&db, "application_id")?, read(&db, "user_version")?))
     });
-    match header.map_err(|error| describe(&error))? {
-        // SQLite takes a file of one byte for an empty one and would write over it.
-        (0, ..) if fs::metadata(file).is_ok_and(|meta| meta.len() == 1) => {
-            Err("not a SQLite database".to_owned())
-        }
-        (0, ..) => Ok(()),
-        (_, application, layout) => check_header(application, layout),
-    }
+    let (application, layout) = header.map_err(|error| describe(&error))?;
+    check_header(application, layout)
 }
 
 fn check_header(application: i32, layout: i32) -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! The file: made, recognised, refused, kept.
 
-use std::fs;
+use std::fs::{self, File};
 
 use tempfile::TempDir;
 
@@ -85,6 +85,30 @@ async fn a_store_opened_again_has_kept_everything() {
         }
         assert_eq!(store.overdue(&["users"], 100, 100).await.unwrap().len(), versions.len());
         versions.extend(commit(&store, &[put("users", &format!("{round}"), None, round)]).await);
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_that_was_cut_off_is_made_up_for() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("s.db");
+    drop(open(&file));
+    let small = fs::metadata(&file).unwrap().len();
+    let store = open(&file);
+    for n in 0..200 {
+        commit(&store, &[put("users", &format!("{n}"), None, n)]).await;
+    }
+    other(&file).query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+    assert!(fs::metadata(&file).unwrap().len() > small, "the checkpoint made the file longer");
+
+    // As a kill leaves it that comes after the first page, which tells how long the file will be.
+    let cut = folder.path().join("cut.db");
+    fs::copy(&file, &cut).unwrap();
+    fs::copy(folder.path().join("s.db-wal"), folder.path().join("cut.db-wal")).unwrap();
+    File::options().write(true).open(&cut).unwrap().set_len(small).unwrap();
+    let store = open(&cut);
+    for n in 0..200 {
+        assert_eq!(numbers(&store, &format!("{n}")).await.len(), 1, "{n} is gone");
     }
 }
 

@@ -91,6 +91,14 @@ async fn part_that_is_killed() {
     }
 }
 
+/// What a process acknowledges from here on, until it is gone.
+fn acknowledged(child: &mut Child) -> impl Iterator<Item = u64> + use<> {
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.filter_map(|line| {
+        line.unwrap().rsplit_once("acknowledged ").map(|(_, n)| n.parse::<u64>().unwrap())
+    })
+}
+
 #[tokio::test]
 async fn a_killed_process_leaves_what_it_was_acknowledged_and_nothing_half_done() {
     let folder = TempDir::new().unwrap();
@@ -98,10 +106,7 @@ async fn a_killed_process_leaves_what_it_was_acknowledged_and_nothing_half_done(
     let mut last = None;
     for _ in 0..3 {
         let mut child = start("part_that_is_killed", &file, now());
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut acknowledged = lines.filter_map(|line| {
-            line.unwrap().rsplit_once("acknowledged ").map(|(_, n)| n.parse::<u64>().unwrap())
-        });
+        let mut acknowledged = acknowledged(&mut child);
         last = last.max(acknowledged.nth(15));
         child.kill().unwrap();
         last = last.max(acknowledged.last());
@@ -113,5 +118,35 @@ async fn a_killed_process_leaves_what_it_was_acknowledged_and_nothing_half_done(
             assert_eq!(numbers(&store, &format!("{n}")).await.len(), 1, "{n} of {last} is gone");
         }
         crate::store::Database::remove_all(&store).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_process_killed_while_it_brings_the_log_into_the_file_has_lost_nothing() {
+    let folder = TempDir::new().unwrap();
+    for round in 0..10 {
+        let file = folder.path().join(format!("{round}.db"));
+        drop(open(&file));
+        let written = || std::fs::metadata(&file).unwrap().modified().unwrap();
+        let before = written();
+        // A second process, so that nothing is brought in by one that opens the file alone.
+        let other = open(&file);
+        let mut child = start("part_that_is_killed", &file, now());
+        let acknowledged = acknowledged(&mut child);
+        let reader = std::thread::spawn(|| acknowledged.last());
+        // Only the log is written, but for the moments in which it is brought into the file.
+        let deadline = std::time::Instant::now() + Duration::from_secs(60);
+        while written() == before {
+            assert!(std::time::Instant::now() < deadline, "the log is never brought in");
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let last = reader.join().unwrap().expect("something was acknowledged");
+
+        let store = open(&file);
+        for n in 0..=last {
+            assert_eq!(numbers(&store, &format!("{n}")).await.len(), 1, "{n} of {last} is gone");
+        }
+        drop(other);
     }
 }
