@@ -7,7 +7,8 @@
 //! do not work over a network file system.
 //!
 //! SQLite blocks, so threads of our own talk to it (`worker`): one that writes, because there is
-//! only one write lock and waiting for it in several threads helps nobody, and a few that read.
+//! only one write lock and waiting for it in several threads helps nobody, and a few that read. Only
+//! the records of a key are read on the thread that asks, as long as that takes microseconds.
 //! The writer puts the commits that wait for it into one transaction and syncs the disk once for
 //! all of them; each is still made whole or not at all.
 //!
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 use super::rules::{check_changes, check_collection};
 use super::{Change, Database, Entry, Error, Sizes, Store, Verdict};
 use crate::error::SetupError;
+use session::Session;
 use worker::{Workers, Write};
 
 mod failure;
@@ -36,11 +38,11 @@ mod write;
 /// How a [`SqliteStore`] works.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Threads, each with a connection of its own: one writes, the others read. At least 2.
+    /// Threads and connections: one of each writes, the others read. At least 2.
     ///
     /// The default of 4 keeps reads going while one of them (such as the sizes of the database)
-    /// is long. More gain little: a read takes some ten microseconds, and the writer is alone in
-    /// any case.
+    /// is long. More gain little: a read takes some microseconds, and the writer is alone in any
+    /// case.
     pub threads: usize,
     /// How many calls may wait for the writer, and how many for the readers, before further ones
     /// have to wait for room. 256 by default.
@@ -95,8 +97,15 @@ fn owned(names: &[&str]) -> Vec<String> {
 #[async_trait]
 impl Store for SqliteStore {
     async fn load(&self, collections: &[&str], key: &str) -> Result<Vec<Entry>, Error> {
+        if let Some(entries) = self.workers.read_here(|s| read::load(s, collections, key)) {
+            return Ok(entries);
+        }
         let (collections, key) = (owned(collections), key.to_owned());
-        self.workers.read(move |session| read::load(session, &collections, &key)).await
+        let load = move |session: &Session| {
+            let collections: Vec<&str> = collections.iter().map(String::as_str).collect();
+            read::load(session, &collections, &key)
+        };
+        self.workers.read(load).await
     }
 
     async fn commit(&self, changes: &[Change]) -> Result<Verdict, Error> {
@@ -104,7 +113,7 @@ impl Store for SqliteStore {
         let changes = changes.to_vec();
         if changes.iter().all(|change| matches!(change, Change::Expect(_))) {
             // Conditions alone need one consistent view and no write lock.
-            return self.workers.read(move |session| write::commit(session, &changes)).await;
+            return self.workers.view(move |session| write::commit(session, &changes)).await;
         }
         self.workers.write(Write::Commit(changes)).await
     }
@@ -116,7 +125,7 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<String>, Error> {
         let collections = owned(collections);
-        self.workers.read(move |s| read::overdue(s, &collections, before, limit)).await
+        self.workers.view(move |s| read::overdue(s, &collections, before, limit)).await
     }
 }
 
@@ -139,22 +148,22 @@ impl Database for SqliteStore {
     async fn count(&self, collection: &str) -> Result<u64, Error> {
         check_collection(collection)?;
         let collection = collection.to_owned();
-        self.workers.read(move |session| read::count(session, &collection)).await
+        self.workers.view(move |session| read::count(session, &collection)).await
     }
 
     /// Reads the whole collection.
     async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error> {
         check_collection(collection)?;
         let (collection, field) = (collection.to_owned(), field.to_owned());
-        self.workers.read(move |session| read::smallest(session, &collection, &field)).await
+        self.workers.view(move |session| read::smallest(session, &collection, &field)).await
     }
 
     /// Reads the whole file: the sizes are summed up, not kept.
     async fn size(&self) -> Result<Sizes, Error> {
-        self.workers.read(read::size).await
+        self.workers.view(read::size).await
     }
 
     async fn raw_stats(&self) -> Result<String, Error> {
-        self.workers.read(read::raw_stats).await
+        self.workers.view(read::raw_stats).await
     }
 }

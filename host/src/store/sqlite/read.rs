@@ -1,4 +1,4 @@
-//! What only reads. Each function runs in one read transaction: one consistent view.
+//! What only reads. Each function but [`load`] is called in one read transaction: one consistent view.
 
 use std::collections::BTreeMap;
 
@@ -8,19 +8,26 @@ use super::failure::Failure;
 use super::session::Session;
 use crate::store::{Entry, Sizes};
 
-/// The records of a key in these collections.
+/// The records of a key in these collections. Begins a transaction of its own, where it needs one.
 pub(super) fn load(
     session: &Session,
-    collections: &[String],
+    collections: &[&str],
     key: &str,
 ) -> Result<Vec<Entry>, Failure> {
-    let mut entries = Vec::new();
-    for collection in present(session, collections)? {
-        if let Some((version, document)) = session.record(&collection, key)? {
-            entries.push(Entry { collection, version, document });
-        }
+    // An error may come from tables that are not there any more: the long way tells.
+    if let Ok(Some(entries)) = session.records(collections, key) {
+        return Ok(entries);
     }
-    Ok(entries)
+    session.view(|session| {
+        session.keep_records(collections)?;
+        let mut entries = Vec::new();
+        for collection in collections {
+            if let Some((version, document)) = session.record(collection, key)? {
+                entries.push(Entry { collection: (*collection).to_owned(), version, document });
+            }
+        }
+        Ok(entries)
+    })
 }
 
 /// Keys with a record that is due before `before`, the longest overdue first.

@@ -1,8 +1,15 @@
-//! The threads that talk to SQLite, and the bounded queues before them.
+//! The threads that talk to SQLite, and the bounded queues before them; and short reads, which do
+//! without them.
+//!
+//! A read of some records takes a few microseconds as a rule, less than handing it to another thread
+//! and back. So it is done on the thread of its caller, with a connection of the readers
+//! that is free at the moment. Such a thread serves others too and must not be kept: this way nothing
+//! waits for a lock or for another process, and after one read that was long all the same (a disk that
+//! had to be asked, a large document) the readers do them all for a while.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,13 +20,20 @@ use tokio::time::{Instant, timeout_at};
 
 use super::Options;
 use super::failure::{Failure, is_busy};
-use super::open::{connect, patiently, reconnect};
+use super::open::{connect, hurried, patiently, reconnect};
 use super::session::Session;
 use super::write;
 use crate::store::{Change, Error, Verdict};
 
 /// The most writes in one transaction: more would make the first wait too long for its answer.
 const BATCH: usize = 32;
+
+/// A read on the thread of its caller that takes longer than this sends those after it to the readers:
+/// for a second at least, and for so many times as long as it took. A slow disk then has a hundredth of
+/// the callers' time.
+const LONG: Duration = Duration::from_millis(5);
+const AFTER_LONG: Duration = Duration::from_secs(1);
+const TIMES: u32 = 100;
 
 /// What the writer is asked for.
 pub(super) enum Write {
@@ -39,6 +53,10 @@ pub(super) struct Workers {
     readers: Vec<JoinHandle<()>>,
     writer: Option<JoinHandle<()>>,
     patience: Duration,
+    connectors: Arc<[Mutex<Connector>]>,
+    /// Until when the readers do all reads: milliseconds since `begun`.
+    handed_over_until: AtomicU64,
+    begun: Instant,
 }
 
 impl Workers {
@@ -47,20 +65,33 @@ impl Workers {
         let (reads, read_jobs) = mpsc::channel::<ReadJob>(options.queue.max(1));
         let (writes, write_jobs) = mpsc::channel(options.queue.max(1));
         let read_jobs = Arc::new(Mutex::new(read_jobs));
+        let connectors: Result<_, String> = (1..options.threads.max(2))
+            .map(|_| Connector::new(file, patience).map(Mutex::new))
+            .collect();
         // Before the first thread, so that an error here ends those that were already started.
-        let queues = Some((reads, writes));
-        let mut workers = Workers { queues, readers: Vec::new(), writer: None, patience };
+        let mut workers = Workers {
+            queues: Some((reads, writes)),
+            readers: Vec::new(),
+            writer: None,
+            patience,
+            connectors: connectors?,
+            handed_over_until: AtomicU64::new(0),
+            begun: Instant::now(),
+        };
 
         let mut connector = Connector::new(file, patience)?;
         let writer = spawn("store-writer", move || write_all(&mut connector, write_jobs))?;
         workers.writer = Some(writer);
-        for _ in 1..options.threads.max(2) {
-            let (mut connector, jobs) = (Connector::new(file, patience)?, read_jobs.clone());
+        for own in 0..workers.connectors.len() {
+            let (connectors, jobs) = (Arc::clone(&workers.connectors), read_jobs.clone());
             let reader = spawn("store-reader", move || {
                 // One idle reader waits for work, the others for the lock.
                 let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
                 while let Some(job) = next() {
-                    job(&mut connector);
+                    // His own: of callers there is at most a short read in it.
+                    if let Some(connector) = connectors.get(own) {
+                        job(&mut connector.lock().unwrap_or_else(PoisonError::into_inner));
+                    }
                 }
             })?;
             workers.readers.push(reader);
@@ -68,7 +99,42 @@ impl Workers {
         Ok(workers)
     }
 
-    /// Does the work in a reader, in one read transaction.
+    /// Does a short read here and now, if that can be had without waiting for anybody; `None` says to
+    /// [`Workers::read`] it. Also where it fails: that one tells why, after all its patience.
+    pub(super) fn read_here<T>(
+        &self,
+        work: impl FnOnce(&Session) -> Result<T, Failure>,
+    ) -> Option<T> {
+        let begun = Instant::now();
+        let since = |time: Duration| time.as_millis() as u64;
+        let now = since(begun.duration_since(self.begun));
+        let until = self.handed_over_until.load(Ordering::Relaxed);
+        if until > 0 {
+            // The first one afterwards tries it, and the others wait for what he finds.
+            let trial = now + since(AFTER_LONG);
+            let tries = now >= until
+                && self
+                    .handed_over_until
+                    .compare_exchange(until, trial, Ordering::Relaxed, Ordering::Relaxed)
+                    .is_ok();
+            if !tries {
+                return None;
+            }
+        }
+        let mut connector = self.connectors.iter().find_map(|it| it.try_lock().ok())?;
+        let found = hurried(|| connector.run_if_ready(work));
+        let took = begun.elapsed();
+        if took > LONG {
+            let rest = AFTER_LONG.max(took * TIMES);
+            let now = since(self.begun.elapsed());
+            self.handed_over_until.store(now + since(rest), Ordering::Relaxed);
+        } else if until > 0 && found.is_some() {
+            self.handed_over_until.store(0, Ordering::Relaxed);
+        }
+        found
+    }
+
+    /// Does the work in a reader.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Session) -> Result<T, Failure> + Send + 'static,
@@ -77,16 +143,19 @@ impl Workers {
         let job = |ticket: Ticket<T>| -> ReadJob {
             Box::new(move |connector| {
                 if ticket.begin() {
-                    ticket.answer(connector.run(|session| {
-                        let view = session.begin(TransactionBehavior::Deferred)?;
-                        let found = work(session)?;
-                        view.commit()?;
-                        Ok(found)
-                    }));
+                    ticket.answer(connector.run(work));
                 }
             })
         };
         ask(reads, self.patience, job).await
+    }
+
+    /// Does the work in a reader, in one read transaction.
+    pub(super) async fn view<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Session) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.read(move |session| session.view(work)).await
     }
 
     /// Makes the write in the writer. The answer comes when it is on the disk.
@@ -111,6 +180,7 @@ impl Drop for Workers {
         for reader in self.readers.drain(..) {
             join(reader);
         }
+        self.connectors = Arc::new([]);
         drop(writes);
         if let Some(writer) = self.writer.take() {
             join(writer);
@@ -189,6 +259,12 @@ impl Connector {
         Ok(Connector { file: file.to_owned(), patience, session })
     }
 
+    /// Does the work, if the connection is there and sound, and it succeeds.
+    fn run_if_ready<T>(&mut self, work: impl FnOnce(&Session) -> Result<T, Failure>) -> Option<T> {
+        let session = self.session.take_if(|session| !session.has_moved())?;
+        self.keep(session, work).ok()
+    }
+
     pub(super) fn run<T>(
         &mut self,
         work: impl FnOnce(&Session) -> Result<T, Failure>,
@@ -197,6 +273,15 @@ impl Connector {
             Some(session) if !session.has_moved() => session,
             _ => Session::new(reconnect(&self.file, self.patience).map_err(Error::Unavailable)?),
         };
+        self.keep(session, work)
+    }
+
+    /// Does the work, and keeps the connection if it is sound afterwards.
+    fn keep<T>(
+        &mut self,
+        session: Session,
+        work: impl FnOnce(&Session) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
         let result = work(&session);
         let sound = !matches!(&result, Err(Failure::Engine(error)) if !is_busy(error));
         if sound && session.db.is_autocommit() {
@@ -235,18 +320,28 @@ impl Connector {
     pub(super) fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<Verdict, Error>>, Error> {
         let patience = self.patience;
         self.run(|session| {
-            session.forget();
-            // The lock first: what the conditions see then stands still until the commit.
-            let transaction =
-                patiently(patience, || Ok(session.begin(TransactionBehavior::Immediate)?))?;
-            let mut answers = Vec::with_capacity(writes.len());
-            for write in writes {
-                answers.push(make_one(session, write)?);
+            let made = write_together(session, writes, patience);
+            if made.is_err() {
+                session.forget();
             }
-            transaction.commit()?;
-            Ok(answers)
+            made
         })
     }
+}
+
+fn write_together(
+    session: &Session,
+    writes: &[Write],
+    patience: Duration,
+) -> Result<Vec<Result<Verdict, Error>>, Failure> {
+    // The lock first: what the conditions see then stands still until the commit.
+    let transaction = patiently(patience, || Ok(session.begin(TransactionBehavior::Immediate)?))?;
+    let mut answers = Vec::with_capacity(writes.len());
+    for write in writes {
+        answers.push(make_one(session, write)?);
+    }
+    transaction.commit()?;
+    Ok(answers)
 }
 
 /// One write in a savepoint of its own. An error of the engine ends the whole transaction: after a

@@ -91,6 +91,7 @@ pub(super) fn create(session: &Session, collection: &str) -> Result<(), Failure>
            email TEXT NOT NULL PRIMARY KEY, version TEXT NOT NULL, \
            document TEXT NOT NULL, due INTEGER) STRICT;"
     ))?;
+    session.has_changed();
     if !session.with_collections(|have| have.has(collection))? {
         let why = "the file has a table of that name that is not a collection";
         return Err(Error::Damaged(why.into()).into());
@@ -99,6 +100,7 @@ pub(super) fn create(session: &Session, collection: &str) -> Result<(), Failure>
         "CREATE INDEX IF NOT EXISTS \"{collection}.due\" ON \"{collection}\" (due, email) \
          WHERE due IS NOT NULL;"
     ))?;
+    session.has_changed();
     Ok(())
 }
 
@@ -106,6 +108,7 @@ pub(super) fn create(session: &Session, collection: &str) -> Result<(), Failure>
 pub(super) fn drop(session: &Session, collection: &str) -> Result<(), Failure> {
     if session.with_collections(|have| have.has(collection))? {
         session.db.execute_batch(&format!("DROP TABLE \"{collection}\""))?;
+        session.has_changed();
     }
     Ok(())
 }

@@ -143,3 +143,30 @@ fn what_is_due_is_found_by_its_index() {
     let plan: String = other(&file).query_row(sql, [1], |row| row.get("detail")).unwrap();
     assert_eq!(plan, "SEARCH users USING COVERING INDEX users.due (due<?)");
 }
+
+#[tokio::test]
+async fn a_connection_that_knows_the_tables_notices_when_somebody_else_changes_them() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("s.db");
+    let store = open(&file);
+    commit(&store, &[put("users", "k", None, 1)]).await;
+    let names = ["users", "limit"];
+    let seen = async || store.load(&names, "k").await.expect("the store answers").len();
+    let other = other(&file);
+    // Each connection of the store may be the one that reads.
+    let always = async |count: usize| {
+        for _ in 0..8 {
+            assert_eq!(seen().await, count);
+        }
+    };
+    always(1).await;
+    other.execute_batch("ALTER TABLE users RENAME TO kept").unwrap();
+    always(0).await;
+    other.execute_batch("CREATE TABLE users (email, version, document, due, more)").unwrap();
+    other.execute("INSERT INTO users VALUES ('k', 'v', '{}', NULL, 'theirs')", []).unwrap();
+    always(0).await;
+    other.execute_batch("DROP TABLE users; ALTER TABLE kept RENAME TO users").unwrap();
+    always(1).await;
+    other.execute_batch("ALTER TABLE users RENAME COLUMN due TO later").unwrap();
+    always(0).await;
+}
