@@ -5,7 +5,7 @@ use std::io::{Seek, SeekFrom, Write as _};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::worker::{Connector, Write};
+use super::super::worker::{Connector, Workers, Write};
 use super::*;
 use crate::store::{Error, Expectation};
 
@@ -45,6 +45,24 @@ async fn a_lock_held_too_long_is_unavailable_and_reads_go_on() {
 
     holder.execute_batch("ROLLBACK").unwrap();
     commit(&store, &[put("users", "k", Some(&version), 3)]).await;
+}
+
+#[tokio::test]
+async fn after_a_long_read_on_a_callers_thread_the_readers_read_for_a_while() {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("s.db");
+    drop(open(&file));
+    let workers = Workers::start(&file, &Options::default()).unwrap();
+    let lasts = |time| workers.read_here(move |_| Ok(std::thread::sleep(time))).is_some();
+    assert!(lasts(Duration::ZERO), "short reads are done at once");
+    assert!(lasts(Duration::from_millis(20)), "this one was begun like the others");
+    assert!(!lasts(Duration::ZERO), "but no other after it");
+    workers.read(|_| Ok(())).await.expect("the readers do them");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !lasts(Duration::ZERO) {
+        assert!(Instant::now() < deadline, "they are never done at once again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test]
