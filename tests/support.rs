@@ -336,6 +336,19 @@ impl Database for Databases {
         self.0.up()?;
         self.0.store.count(collection).await
     }
+    async fn scan(
+        &self,
+        collection: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<portcullis::store::Record>, StoreError> {
+        self.0.up()?;
+        self.0.store.scan(collection, after, limit).await
+    }
+    async fn insert(&self, puts: &[portcullis::store::Put]) -> Result<Vec<bool>, StoreError> {
+        self.0.up()?;
+        self.0.store.insert(puts).await
+    }
     async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, StoreError> {
         self.0.up()?;
         self.0.store.smallest(collection, field).await

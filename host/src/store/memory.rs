@@ -25,12 +25,14 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::rules::{check_changes, check_collection, new_version};
-use super::{Change, Database, Edit, Entry, Error, Sizes, Store, Verdict, document};
+use super::rules::{Page, check_changes, check_collection, check_inserts, new_version};
+use super::{Change, Database, Edit, Entry, Error, Put, Sizes, Store, Verdict, document};
 
 /// Records in the memory of this process. They are gone with it.
 ///
@@ -195,6 +197,41 @@ impl Database for MemoryStore {
     async fn count(&self, collection: &str) -> Result<u64, Error> {
         check_collection(collection)?;
         Ok(self.lock().get(collection).map_or(0, |records| records.len() as u64))
+    }
+
+    async fn scan(
+        &self,
+        collection: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<super::Record>, Error> {
+        check_collection(collection)?;
+        let all = self.lock();
+        let Some(records) = all.get(collection) else { return Ok(Vec::new()) };
+        let mut page = Page::new(limit);
+        let after = (Bound::Excluded(after), Bound::Unbounded);
+        for (key, record) in records.range::<str, _>(after) {
+            if !page.take(key.clone(), record.document.clone()) {
+                break;
+            }
+        }
+        Ok(page.records())
+    }
+
+    async fn insert(&self, puts: &[Put]) -> Result<Vec<bool>, Error> {
+        let Some(collection) = check_inserts(puts)? else { return Ok(Vec::new()) };
+        let made = |put: &Put| Record::after(None, &put.edits, &put.key, put.due);
+        let made = puts.iter().map(made).collect::<Result<Vec<Record>, Error>>()?;
+        let mut all = self.lock();
+        let records = all.entry(collection.to_owned()).or_default();
+        let insert = |(put, record): (&Put, Record)| match records.entry(put.key.clone()) {
+            Slot::Vacant(slot) => {
+                slot.insert(record);
+                true
+            }
+            Slot::Occupied(_) => false,
+        };
+        Ok(puts.iter().zip(made).map(insert).collect())
     }
 
     async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error> {

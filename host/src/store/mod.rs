@@ -69,6 +69,21 @@ pub trait Store: Send + Sync + 'static {
     ) -> Result<Vec<String>, Error>;
 }
 
+/// A record as [`Database::scan`] gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The key, as the store spells it: other programs may have written it in another letter case.
+    pub key: String,
+    /// The document, as JSON text.
+    pub document: String,
+}
+
+/// The most bytes of documents in one answer of [`Database::scan`], but for the first document.
+pub const MAX_SCAN: usize = 4 * 1024 * 1024;
+
+/// The most records that [`Database::insert`] takes at once.
+pub const MAX_INSERT: usize = 1000;
+
 /// The administration of a database.
 #[async_trait]
 pub trait Database: Send + Sync + 'static {
@@ -95,6 +110,25 @@ pub trait Database: Send + Sync + 'static {
     /// # Errors
     /// As [`Database::create`].
     async fn count(&self, collection: &str) -> Result<u64, Error>;
+
+    /// The records of the collection whose keys come after this one (`""`: all), in the order of the
+    /// bytes of their keys; up to `limit`, and fewer where they are large ([`MAX_SCAN`]). None at all
+    /// says that there are no more. A record that stands there all the time while somebody goes from
+    /// answer to answer is given exactly once; one that is made, moved or removed meanwhile, as chance
+    /// has it.
+    ///
+    /// # Errors
+    /// As [`Database::create`].
+    async fn scan(&self, collection: &str, after: &str, limit: u32) -> Result<Vec<Record>, Error>;
+
+    /// Write records that are not there yet, many at once: for each, whether it was written (true) or
+    /// its key has a record already, which stays as it is. Each is made whole, durably and by itself;
+    /// all of them are of one collection, have no version and keys that differ.
+    ///
+    /// # Errors
+    /// As [`Database::create`], after which any of them may have been written; [`Error::Other`] for
+    /// more than [`MAX_INSERT`], or such as a commit would refuse, and then none was.
+    async fn insert(&self, puts: &[Put]) -> Result<Vec<bool>, Error>;
 
     /// The smallest integer that stands in this top-level field of a record of the collection;
     /// `None` when there is none.

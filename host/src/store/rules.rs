@@ -1,6 +1,8 @@
 //! What every store does alike: which names and sizes it takes, and how it makes a version.
 
-use super::{Change, Error};
+use std::collections::HashSet;
+
+use super::{Change, Error, MAX_INSERT, MAX_SCAN, Put, Record};
 use crate::random;
 
 /// The most changes in one commit.
@@ -51,6 +53,33 @@ pub fn check_changes(changes: &[Change]) -> Result<(), Error> {
     Ok(())
 }
 
+/// Whether these are records that [`super::Database::insert`] can be asked for; the collection of
+/// all of them, or `None` when there are none.
+///
+/// # Errors
+/// [`Error::Other`].
+pub fn check_inserts(puts: &[Put]) -> Result<Option<&str>, Error> {
+    if puts.len() > MAX_INSERT {
+        return Err(Error::Other(format!("more than {MAX_INSERT} records at once")));
+    }
+    let Some(Put { collection, .. }) = puts.first() else { return Ok(None) };
+    check_collection(collection)?;
+    let mut keys = HashSet::new();
+    for put in puts {
+        check_key(&put.key)?;
+        if put.collection != *collection {
+            return Err(Error::Other("records of several collections at once".into()));
+        }
+        if put.version.is_some() {
+            return Err(Error::Other("a new record has no version".into()));
+        }
+        if !keys.insert(put.key.to_ascii_lowercase()) {
+            return Err(Error::Other("a key twice among new records".into()));
+        }
+    }
+    Ok(Some(collection))
+}
+
 /// Whether a record may have this key: 1 to [`MAX_KEY`] bytes.
 ///
 /// # Errors
@@ -59,6 +88,38 @@ pub fn check_key(key: &str) -> Result<(), Error> {
     match key.len() {
         1..=MAX_KEY => Ok(()),
         _ => Err(Error::Other(format!("a key that is empty or longer than {MAX_KEY} bytes"))),
+    }
+}
+
+/// The records of one answer of [`super::Database::scan`], as they come.
+pub struct Page {
+    records: Vec<Record>,
+    limit: usize,
+    bytes: usize,
+}
+
+impl Page {
+    /// An empty one for up to `limit` records.
+    #[must_use]
+    pub fn new(limit: u32) -> Self {
+        Self { records: Vec::new(), limit: usize::try_from(limit).unwrap_or(usize::MAX), bytes: 0 }
+    }
+
+    /// Takes the next record, or says that there is no room for it.
+    pub fn take(&mut self, key: String, document: String) -> bool {
+        self.bytes = self.bytes.saturating_add(document.len());
+        let fits =
+            self.records.len() < self.limit && (self.records.is_empty() || self.bytes <= MAX_SCAN);
+        if fits {
+            self.records.push(Record { key, document });
+        }
+        fits
+    }
+
+    /// Those that were taken.
+    #[must_use]
+    pub fn records(self) -> Vec<Record> {
+        self.records
     }
 }
 

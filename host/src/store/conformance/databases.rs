@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::tools::*;
 use super::{Both, Capabilities};
-use crate::store::{COLLECTIONS, Error};
+use crate::store::{COLLECTIONS, Edit, Error, MAX_INSERT, MAX_SCAN, Put};
 
 pub(super) async fn creating_and_dropping_twice_is_fine(store: Arc<Both>, _: Capabilities) {
     let store = &*store;
@@ -127,4 +127,139 @@ pub(super) async fn odd_names_of_collections_are_refused(store: Arc<Both>, _: Ca
         assert!(matches!(store.remove(name).await, Err(Error::Other(_))), "drop {name:?}");
         assert!(matches!(store.count(name).await, Err(Error::Other(_))), "count {name:?}");
     }
+}
+
+pub(super) async fn going_through_a_collection_gives_each_record_once_in_order(
+    store: Arc<Both>,
+    _: Capabilities,
+) {
+    let store = &*store;
+    assert!(store.scan("users", "", 10).await.expect("a list").is_empty());
+    for n in [3, 1, 4, 0, 2, 9, 7, 8, 6, 5] {
+        commit_one(store, put(&format!("{n}@x.y"), None, n)).await;
+    }
+    commit_one(store, put_edits("limit", "3@x.y", None, vec![])).await;
+    let mut seen = Vec::new();
+    loop {
+        let after = seen.last().map_or("", |(key, _): &(String, u64)| key.as_str());
+        let page = store.scan("users", after, 3).await.expect("a list");
+        assert!(page.len() <= 3);
+        if page.is_empty() {
+            break;
+        }
+        for record in page {
+            let read: serde_json::Value = serde_json::from_str(&record.document).expect("JSON");
+            assert_eq!(read["email"], *record.key);
+            assert_eq!(read.as_object().map(serde_json::Map::len), Some(2), "{read}");
+            seen.push((record.key, read["n"].as_u64().expect("a number")));
+        }
+    }
+    assert_eq!(seen, (0..10).map(|n| (format!("{n}@x.y"), n)).collect::<Vec<_>>());
+    assert!(store.scan("users", "", 0).await.expect("a list").is_empty());
+}
+
+pub(super) async fn large_records_come_fewer_at_a_time(store: Arc<Both>, _: Capabilities) {
+    let store = &*store;
+    let text = format!("\"{}\"", "x".repeat(3 * MAX_SCAN / 4));
+    for n in 0..3 {
+        let edits = vec![edit(&["a"], Some(&text))];
+        commit_one(store, put_edits("users", &format!("{n}@x.y"), None, edits)).await;
+    }
+    let mut after = String::new();
+    for n in 0..3 {
+        let page = store.scan("users", &after, 10).await.expect("a list");
+        assert_eq!(page.len(), 1);
+        after = page[0].key.clone();
+        assert_eq!(after, format!("{n}@x.y"));
+    }
+    assert!(store.scan("users", &after, 10).await.expect("a list").is_empty());
+}
+
+pub(super) async fn what_is_not_there_is_inserted_and_the_rest_stays(
+    store: Arc<Both>,
+    _: Capabilities,
+) {
+    let store = &*store;
+    assert!(store.insert(&[]).await.expect("an answer").is_empty());
+    let version = commit_one(store, put(BOB, None, 1)).await;
+    let new = |key: &str, n: u64| Put {
+        collection: "users".into(),
+        key: key.into(),
+        version: None,
+        edits: vec![edit(&["n"], Some(&n.to_string())), edit(&["a.b", "c"], Some("1.5"))],
+        due: Some(n),
+    };
+    let puts = [new(ADA, 2), new(BOB, 3), new("eve@x.y", 4)];
+    assert_eq!(store.insert(&puts).await.expect("an answer"), [true, false, true]);
+    assert_eq!(store.insert(&puts).await.expect("an answer"), [false; 3]);
+    assert_eq!(number(store, ADA).await, Some(2));
+    assert_eq!(entry(store, "users", BOB).await.expect("bob").version, version);
+    let due = store.overdue(&["users"], 10, 10).await.expect("a list");
+    assert_eq!(due, [ADA, "eve@x.y"].map(str::to_owned));
+    let ada = entry(store, "users", ADA).await.expect("ada");
+    let read: serde_json::Value = serde_json::from_str(&ada.document).expect("JSON");
+    assert_eq!(read["a.b"]["c"], 1.5);
+    commit_one(store, put(ADA, Some(&ada.version), 5)).await;
+
+    let many: Vec<Put> = (0..MAX_INSERT as u64).map(|n| new(&format!("m{n}@x.y"), n)).collect();
+    assert!(store.insert(&many).await.expect("an answer").iter().all(|new| *new));
+    assert_eq!(store.count("users").await.expect("a number"), 3 + MAX_INSERT as u64);
+}
+
+pub(super) async fn of_many_inserters_at_once_one_writes_each_record(
+    store: Arc<Both>,
+    _: Capabilities,
+) {
+    let puts = |round: u64| -> Vec<Put> {
+        let new = |n: u64| Put {
+            collection: "users".into(),
+            key: format!("{}@x.y", (n * 7 + round) % 50),
+            version: None,
+            edits: vec![edit(&["n"], Some(&round.to_string()))],
+            due: None,
+        };
+        (0..50).map(new).collect()
+    };
+    let mut inserters = tokio::task::JoinSet::new();
+    for round in 0..8 {
+        let store = Arc::clone(&store);
+        inserters.spawn(async move { store.insert(&puts(round)).await.expect("an answer") });
+    }
+    let written = inserters.join_all().await.concat();
+    assert_eq!(written.iter().filter(|new| **new).count(), 50);
+    assert_eq!(store.count("users").await.expect("a number"), 50);
+}
+
+pub(super) async fn what_cannot_be_inserted_is_refused_and_nothing_is_written(
+    store: Arc<Both>,
+    _: Capabilities,
+) {
+    let store = &*store;
+    let good = || Put {
+        collection: "users".into(),
+        key: ADA.into(),
+        version: None,
+        edits: vec![],
+        due: None,
+    };
+    let path = vec!["a".to_owned(); 17];
+    let long = Edit { path, value: Some("1".into()) };
+    let bad = [
+        Put { key: ADA.to_ascii_uppercase(), ..good() },
+        Put { key: String::new(), ..good() },
+        Put { collection: "limit".into(), key: BOB.into(), ..good() },
+        Put { version: Some("v".into()), key: BOB.into(), ..good() },
+        Put { key: BOB.into(), edits: vec![edit(&["a"], Some("nonsense"))], ..good() },
+        Put { key: BOB.into(), edits: vec![long], ..good() },
+    ];
+    for bad in bad {
+        let refused = store.insert(&[good(), bad.clone()]).await;
+        assert!(matches!(refused, Err(Error::Other(_))), "{bad:?}: {refused:?}");
+    }
+    let name = Put { collection: "Users".into(), ..good() };
+    assert!(matches!(store.insert(&[name]).await, Err(Error::Other(_))));
+    let many: Vec<Put> =
+        (0..=MAX_INSERT).map(|n| Put { key: format!("m{n}@x.y"), ..good() }).collect();
+    assert!(matches!(store.insert(&many).await, Err(Error::Other(_))));
+    assert_eq!(store.count("users").await.expect("a number"), 0);
 }

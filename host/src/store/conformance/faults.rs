@@ -161,6 +161,17 @@ impl Database for Broken {
         }
     }
 
+    async fn scan(
+        &self,
+        collection: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<crate::store::Record>, Error> {
+        self.0.scan(collection, after, limit).await
+    }
+    async fn insert(&self, puts: &[crate::store::Put]) -> Result<Vec<bool>, Error> {
+        self.0.insert(puts).await
+    }
     async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error> {
         self.0.smallest(collection, field).await
     }

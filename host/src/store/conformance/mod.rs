@@ -177,6 +177,11 @@ pub async fn failures<S: Store + Database>(
             dropping_everything_takes_other_collections_too
             records_are_counted
             the_smallest_integer_of_a_field_is_found
+            going_through_a_collection_gives_each_record_once_in_order
+            large_records_come_fewer_at_a_time
+            what_is_not_there_is_inserted_and_the_rest_stays
+            of_many_inserters_at_once_one_writes_each_record
+            what_cannot_be_inserted_is_refused_and_nothing_is_written
             the_size_of_data_grows_with_documents
             the_statistics_are_a_json_object
             odd_names_of_collections_are_refused

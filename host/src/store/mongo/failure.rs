@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::store::Error;
 
 /// A duplicate key (`DuplicateKey`, and the two that old servers know).
-const DUPLICATE: [i32; 3] = [11000, 11001, 12582];
+pub(super) const DUPLICATE: [i32; 3] = [11000, 11001, 12582];
 
 /// Why an operation did not succeed.
 pub(super) enum Trouble {

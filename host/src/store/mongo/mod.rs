@@ -17,7 +17,7 @@
 //! # Rooms
 //!
 //! `connect`, `indexes`: what is done at start; `read`: one round trip for all records of a key;
-//! `plan`: from changes to writes; `write`, `single`, `relocation`: carrying a plan out; `record`,
+//! `bulk`: going through a collection, and filling one; `plan`: from changes to writes; `write`, `single`, `relocation`: carrying a plan out; `record`,
 //! `convert`: documents; [`migrate`]: addresses in another form; `failure`: errors in our words.
 //!
 //! # Sharding
@@ -53,13 +53,16 @@ use mongodb::action::Action;
 use mongodb::options::Collation;
 use mongodb::{Client, Collection};
 
-use super::rules::{check_changes, check_collection};
-use super::{COLLECTIONS, Change, Database, Entry, Error, MAIL, Sizes, Store, Verdict};
+use super::rules::{check_changes, check_collection, check_inserts};
+use super::{
+    COLLECTIONS, Change, Database, Entry, Error, MAIL, Put, Record, Sizes, Store, Verdict,
+};
 use crate::error::SetupError;
 use connect::Deployment;
 use failure::{Trouble, within};
 use indexes::Indexes;
 
+mod bulk;
 mod connect;
 mod convert;
 mod failure;
@@ -272,6 +275,19 @@ impl Database for MongoStore {
         check_collection(collection)?;
         let count = async { self.collection(collection).count_documents(doc! {}).await };
         Ok(within(self.patience(), count).await?)
+    }
+
+    async fn scan(&self, collection: &str, after: &str, limit: u32) -> Result<Vec<Record>, Error> {
+        check_collection(collection)?;
+        bulk::scan(self, collection, after, limit).await
+    }
+
+    /// As many of them in one command as there are; in no transaction.
+    async fn insert(&self, puts: &[Put]) -> Result<Vec<bool>, Error> {
+        match check_inserts(puts)? {
+            Some(collection) => bulk::insert(self, collection, puts).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error> {

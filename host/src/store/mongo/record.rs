@@ -219,7 +219,7 @@ pub(super) fn unchanged(document: &Document) -> Document {
     }
 }
 
-fn unreadable(error: impl std::error::Error) -> Error {
+pub(super) fn unreadable(error: impl std::error::Error) -> Error {
     tracing::debug!("a document cannot be read: {error}");
     Error::Damaged("a document cannot be read".into())
 }

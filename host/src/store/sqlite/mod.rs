@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::rules::{check_changes, check_collection};
-use super::{Change, Database, Entry, Error, Sizes, Store, Verdict};
+use super::rules::{check_changes, check_collection, check_inserts};
+use super::{Change, Database, Entry, Error, Put, Record, Sizes, Store, Verdict};
 use crate::error::SetupError;
 use session::Session;
 use worker::{Workers, Write};
@@ -149,6 +149,21 @@ impl Database for SqliteStore {
         check_collection(collection)?;
         let collection = collection.to_owned();
         self.workers.view(move |session| read::count(session, &collection)).await
+    }
+
+    async fn scan(&self, collection: &str, after: &str, limit: u32) -> Result<Vec<Record>, Error> {
+        check_collection(collection)?;
+        let (collection, after) = (collection.to_owned(), after.to_owned());
+        self.workers.view(move |session| read::scan(session, &collection, &after, limit)).await
+    }
+
+    /// In one transaction.
+    async fn insert(&self, puts: &[Put]) -> Result<Vec<bool>, Error> {
+        check_inserts(puts)?;
+        match self.workers.write(Write::Insert(puts.to_vec())).await? {
+            Verdict::Committed(versions) => Ok(versions.iter().map(|v| !v.is_empty()).collect()),
+            Verdict::Conflict => Err(Error::Other("an insertion cannot conflict".into())),
+        }
     }
 
     /// Reads the whole collection.

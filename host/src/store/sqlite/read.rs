@@ -6,7 +6,8 @@ use rusqlite::params;
 
 use super::failure::Failure;
 use super::session::Session;
-use crate::store::{Entry, Sizes};
+use crate::store::rules::Page;
+use crate::store::{Entry, Record, Sizes};
 
 /// The records of a key in these collections. Begins a transaction of its own, where it needs one.
 pub(super) fn load(
@@ -68,6 +69,29 @@ pub(super) fn count(session: &Session, collection: &str) -> Result<u64, Failure>
         return Ok(0);
     }
     number(session, &format!("SELECT count(*) FROM \"{collection}\""))
+}
+
+/// Records in the order of their keys, from the one after `after`.
+pub(super) fn scan(
+    session: &Session,
+    collection: &str,
+    after: &str,
+    limit: u32,
+) -> Result<Vec<Record>, Failure> {
+    let mut page = Page::new(limit);
+    if !session.with_collections(|have| have.has(collection))? {
+        return Ok(page.records());
+    }
+    let sql =
+        format!("SELECT email, document FROM \"{collection}\" WHERE email > ?1 ORDER BY email");
+    let mut statement = session.db.prepare_cached(&sql)?;
+    let mut rows = statement.query([after])?;
+    while let Some(row) = rows.next()? {
+        if !page.take(row.get(0)?, row.get(1)?) {
+            break;
+        }
+    }
+    Ok(page.records())
 }
 
 /// The smallest integer in a field of the records of a collection.

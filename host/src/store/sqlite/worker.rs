@@ -23,7 +23,7 @@ use super::failure::{Failure, is_busy};
 use super::open::{connect, hurried, patiently, reconnect};
 use super::session::Session;
 use super::write;
-use crate::store::{Change, Error, Verdict};
+use crate::store::{Change, Error, Put, Verdict};
 
 /// The most writes in one transaction: more would make the first wait too long for its answer.
 const BATCH: usize = 32;
@@ -38,6 +38,8 @@ const TIMES: u32 = 100;
 /// What the writer is asked for.
 pub(super) enum Write {
     Commit(Vec<Change>),
+    /// Answered with one version each, an empty one for what was there already.
+    Insert(Vec<Put>),
     Create(String),
     Drop(String),
     DropAll,
@@ -351,6 +353,7 @@ fn make_one(session: &Session, write: &Write) -> Result<Result<Verdict, Error>, 
     session.db.prepare_cached("SAVEPOINT one")?.execute([])?;
     let result = match write {
         Write::Commit(changes) => write::commit(session, changes),
+        Write::Insert(puts) => write::insert(session, puts),
         Write::Create(collection) => write::create(session, collection).and_then(|()| done()),
         Write::Drop(collection) => write::drop(session, collection).and_then(|()| done()),
         Write::DropAll => write::drop_all(session).and_then(|()| done()),

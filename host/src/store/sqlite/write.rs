@@ -57,6 +57,13 @@ fn put(session: &Session, put: &Put) -> Result<Option<String>, Failure> {
     Ok(Some(version))
 }
 
+/// Writes those records that are not there yet: their versions, and empty ones for the others.
+pub(super) fn insert(session: &Session, puts: &[Put]) -> Result<Verdict, Failure> {
+    let put = |put| Ok(self::put(session, put)?.unwrap_or_default());
+    let versions: Result<Vec<String>, Failure> = puts.iter().map(put).collect();
+    Ok(Verdict::Committed(versions?))
+}
+
 /// Gives a record another key, in place.
 fn relocate(session: &Session, relocation: &Relocation) -> Result<Option<String>, Failure> {
     let Relocation { collection, key, to, edits, .. } = relocation;
