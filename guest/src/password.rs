@@ -6,7 +6,7 @@
 //! argon2 is the `argon2` crate's.
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
-use argon2::{ARGON2ID_IDENT, Argon2, Params, PasswordVerifier};
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, MIN_SALT_LEN, Params, PasswordVerifier, Version};
 use base64::Engine;
 use bcrypt::BASE_64;
 use portcullis_argon2id as argon2id;
@@ -169,19 +169,40 @@ fn is_current(hash: &PasswordHash) -> bool {
     hash.algorithm == ARGON2ID_IDENT && hash.version == Some(argon2id::VERSION)
 }
 
-fn verify_argon2(stored: &str, password: &str) -> Match {
-    let Ok(hash) = PasswordHash::new(stored) else {
-        return Match::Unusable("it is of no known form");
-    };
-    let Ok(params) = Params::try_from(&hash) else {
-        return Match::Unusable("its parameters are not argon2's");
-    };
+/// Whether a stored string can be checked at all.
+///
+/// # Errors
+/// What is wrong with it; nothing of the string itself.
+pub fn check(stored: &str) -> Result<(), &'static str> {
+    if stored.starts_with("$2") {
+        parse_bcrypt(stored).map(drop)
+    } else {
+        parse_argon2(stored).map(drop)
+    }
+}
+
+fn parse_argon2(stored: &str) -> Result<(PasswordHash, Params), &'static str> {
+    let hash = PasswordHash::new(stored).map_err(|_| "it is of no known form")?;
+    Algorithm::try_from(hash.algorithm.as_str()).map_err(|_| "it is of no known form")?;
+    let params = Params::try_from(&hash).map_err(|_| "its parameters are not argon2's")?;
     if params.m_cost() > MOST_MEMORY
         || params.p_cost() > MOST_LANES
         || u64::from(params.m_cost()) * u64::from(params.t_cost()) > MOST_WORK
     {
-        return Match::Unusable("its parameters are beyond what may be spent on one check");
+        return Err("its parameters are beyond what may be spent on one check");
     }
+    let known = hash.version.is_none_or(|version| Version::try_from(version).is_ok());
+    match (&hash.salt, &hash.hash) {
+        (Some(salt), Some(_)) if known && salt.len() >= MIN_SALT_LEN => Ok((hash, params)),
+        _ => Err("it is damaged"),
+    }
+}
+
+fn verify_argon2(stored: &str, password: &str) -> Match {
+    let (hash, params) = match parse_argon2(stored) {
+        Ok(parsed) => parsed,
+        Err(problem) => return Match::Unusable(problem),
+    };
     if let (true, Some(salt), Some(expected)) = (is_current(&hash), &hash.salt, &hash.hash) {
         let mut tag = Zeroizing::new([0; Output::MAX_LENGTH]);
         let tag = tag.get_mut(..expected.len()).unwrap_or_default();
@@ -200,12 +221,10 @@ fn verify_argon2(stored: &str, password: &str) -> Match {
 
 /// `$2b$NN$` and 53 characters: 16 bytes of salt and 23 of hash, in bcrypt's own base64.
 fn verify_bcrypt(stored: &str, password: &str) -> Match {
-    let Some((cost, salt, expected)) = parse_bcrypt(stored) else {
-        return Match::Unusable("it is no bcrypt string");
+    let (cost, salt, expected) = match parse_bcrypt(stored) {
+        Ok(parsed) => parsed,
+        Err(problem) => return Match::Unusable(problem),
     };
-    if cost > MOST_COST {
-        return Match::Unusable("its cost is beyond what may be spent on one check");
-    }
     // Made of the first 72 bytes, a terminating NUL included, as it was then.
     let mut input = Zeroizing::new([password.as_bytes(), &[0]].concat());
     input.truncate(72);
@@ -216,7 +235,17 @@ fn verify_bcrypt(stored: &str, password: &str) -> Match {
     }
 }
 
-fn parse_bcrypt(stored: &str) -> Option<(u32, [u8; 16], [u8; 23])> {
+fn parse_bcrypt(stored: &str) -> Result<(u32, [u8; 16], [u8; 23]), &'static str> {
+    match read_bcrypt(stored) {
+        None => Err("it is no bcrypt string"),
+        Some((cost, ..)) if cost > MOST_COST => {
+            Err("its cost is beyond what may be spent on one check")
+        }
+        Some(parts) => Ok(parts),
+    }
+}
+
+fn read_bcrypt(stored: &str) -> Option<(u32, [u8; 16], [u8; 23])> {
     let rest = ["$2a$", "$2b$", "$2y$"].iter().find_map(|prefix| stored.strip_prefix(prefix))?;
     let (cost, rest) = rest.split_once('$')?;
     if cost.len() != 2 || rest.len() != 53 {
