@@ -154,7 +154,7 @@ pub fn verify(stored: &str, password: &str) -> Match {
     #[cfg(test)]
     COMPUTED.with(|computed| computed.set(computed.get() + 1));
     match Stored::parse(stored) {
-        Ok(Stored::Argon2(hash, params)) => verify_argon2(&hash, &params, password),
+        Ok(Stored::Argon2(parsed)) => verify_argon2(&parsed.0, &parsed.1, password),
         Ok(Stored::Bcrypt(hash)) => hash.verify(password),
         Ok(Stored::Derived(hash)) => hash.verify(password),
         Err(problem) => Match::Unusable(problem),
@@ -174,8 +174,9 @@ pub fn check(stored: &str) -> Result<(), &'static str> {
 #[must_use]
 pub fn is_outdated(stored: &str, cost: Cost) -> bool {
     match Stored::parse(stored) {
-        Ok(Stored::Argon2(hash, params)) => {
-            !is_current(&hash) || params.m_cost() < cost.memory || params.t_cost() < cost.passes
+        Ok(Stored::Argon2(parsed)) => {
+            let (hash, params) = &*parsed;
+            !is_current(hash) || params.m_cost() < cost.memory || params.t_cost() < cost.passes
         }
         _ => true,
     }
@@ -183,7 +184,7 @@ pub fn is_outdated(stored: &str, cost: Cost) -> bool {
 
 /// A stored string that may be checked: of a known form, and within what may be spent.
 enum Stored {
-    Argon2(PasswordHash, Params),
+    Argon2(Box<(PasswordHash, Params)>),
     Bcrypt(bcrypt::Hash),
     Derived(derived::Hash),
 }
@@ -195,7 +196,7 @@ impl Stored {
         }
         match derived::Hash::parse(stored) {
             Some(hash) => hash.map(Self::Derived),
-            None => parse_argon2(stored).map(|(hash, params)| Self::Argon2(hash, params)),
+            None => parse_argon2(stored).map(|parsed| Self::Argon2(Box::new(parsed))),
         }
     }
 }
