@@ -76,7 +76,14 @@ impl Outside {
     /// The digits in the last mail with a code.
     pub(crate) fn mailed_code(&self) -> String {
         let mails = self.mails.borrow();
-        mails.iter().rfind(|mail| mail.guard.is_some()).unwrap().text.chars().filter(char::is_ascii_digit).collect()
+        mails
+            .iter()
+            .rfind(|mail| mail.guard.is_some())
+            .unwrap()
+            .text
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect()
     }
 
     pub(crate) fn record(&self, collection: &str, key: &str) -> Option<Json> {
