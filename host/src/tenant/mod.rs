@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -85,6 +86,21 @@ impl Tenant {
         let Inner { runtime, host, .. } = &*self.inner;
         let ticket = self.ticket()?;
         runtime.run(Arc::clone(host), self.caller.clone(), ticket, work, call).await
+    }
+
+    /// Count a call of this function, and how it ends: `code` tells the number of an outcome.
+    pub(crate) async fn watched<R>(
+        &self,
+        function: &'static str,
+        call: impl Future<Output = Result<R, CallError>>,
+        code: impl FnOnce(&R) -> Option<u16>,
+    ) -> Result<R, CallError> {
+        let Inner { runtime, host, .. } = &*self.inner;
+        let begun = Instant::now();
+        let answer = call.await;
+        let ended = answer.as_ref().map(code);
+        runtime.metrics().called(&host.settings.tenant, function, ended, begun.elapsed());
+        answer
     }
 
     /// Leave to begin something that [`close`](Tenant::close) then waits for.
