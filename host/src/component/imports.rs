@@ -71,7 +71,8 @@ impl store::Host for State {
     ) -> wasmtime::Result<Result<Vec<String>, Error>> {
         let limit = limit.min(OVERDUE);
         let store = self.host.store.clone();
-        let keys = self.within(Operation::Overdue, "", store.overdue(&COLLECTIONS, before, limit)).await;
+        let keys =
+            self.within(Operation::Overdue, "", store.overdue(&COLLECTIONS, before, limit)).await;
         Ok(keys.map(|mut keys| {
             keys.truncate(limit as usize);
             keys

@@ -24,10 +24,11 @@ mod labels;
 mod process;
 mod watched;
 
-pub use labels::{MailAttempt, Operation};
 use labels::{
-    Called, Decided, Failed, Handed, Refused, Requested, Responded, Stored, Tenant, Timed, known_method,
+    Called, Decided, Failed, Handed, Refused, Requested, Responded, Stored, Tenant, Timed,
+    known_method,
 };
+pub use labels::{MailAttempt, Operation};
 pub use watched::{QueueSeen, Watched};
 
 /// The type of what [`Metrics::text`] writes.
@@ -103,7 +104,12 @@ impl Metrics {
         let of_process = all.sub_registry_with_prefix("process");
         if process::memory().is_some() {
             let about = "Memory of the process that is in use";
-            of_process.register_with_unit("resident_memory", about, Unit::Bytes, self.memory.clone());
+            of_process.register_with_unit(
+                "resident_memory",
+                about,
+                Unit::Bytes,
+                self.memory.clone(),
+            );
         }
         let start = Gauge::<f64, std::sync::atomic::AtomicU64>::default();
         start.set(process::now());
@@ -298,7 +304,10 @@ mod tests {
             Watched { mail_queues: vec![("shop".to_owned(), queue)], ..Watched::default() };
         let text = metrics.text(&watched);
         assert!(text.contains(r#"portcullis_mail_queue_length{tenant="shop"} 3"#), "{text}");
-        assert!(text.contains(r#"portcullis_mail_queue_oldest_seconds{tenant="shop"} 40"#), "{text}");
+        assert!(
+            text.contains(r#"portcullis_mail_queue_oldest_seconds{tenant="shop"} 40"#),
+            "{text}"
+        );
         assert!(!metrics.text(&Watched::default()).contains("shop"));
     }
 }
