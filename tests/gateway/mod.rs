@@ -10,6 +10,8 @@ mod hidden;
 mod hosts;
 mod isolation;
 mod limits;
+mod logs;
+mod metrics;
 mod openapi_fuzz;
 mod overload;
 mod pages;

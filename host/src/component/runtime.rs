@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout_at;
+use tracing::Instrument;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::admission::{Admission, Permit};
@@ -147,6 +148,8 @@ impl Runtime {
                 let answer = inner.answer(state, remains.clone(), work, call).await;
                 (answer, Behind { remains, permit, ticket })
             }
+            // On whatever thread it goes on, its lines in the log are those of the request.
+            .in_current_span()
         };
         let answer = match work {
             Work::Plain => Finished::new(answering).await.map(|(answer, _)| answer),
@@ -217,7 +220,7 @@ impl Inner {
         });
         let answer = match short.await {
             Some(answer) => answer,
-            None => match self.long.spawn(whole).await {
+            None => match self.long.spawn(whole.in_current_span()).await {
                 Ok(answer) => answer,
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),

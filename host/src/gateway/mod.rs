@@ -22,6 +22,7 @@
 //! - `server`, `shares`, `watch`: connections, their bounds and times, and an end that loses nothing;
 //! - `tenants`, `site`, `slot`, `caretaker`: which tenant a request is for, and when tenants are open;
 //! - `peer`, `limits`: who the client is, and how often he may ask;
+//! - `request_id`: by which the lines of a request are found in the log;
 //! - `admin`: the admin token;
 //! - `visit`: what a handler knows of the request that it answers;
 //! - `routes`: the table, from which both the router and `openapi` come;
@@ -47,6 +48,8 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::component::Runtime;
 use crate::error::SetupError;
@@ -67,6 +70,7 @@ mod openapi;
 mod pages;
 mod peer;
 mod reply;
+mod request_id;
 mod routes;
 mod server;
 mod session;
@@ -82,6 +86,7 @@ pub use admin::new_admin_token;
 use body::BodyTime;
 use peer::Peer;
 use reply::{Refusal, SentAway};
+use request_id::RequestId;
 use tenants::Tenants;
 use visit::Visit;
 
@@ -247,15 +252,31 @@ impl Shared {
         Arc::clone(&self.server.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The answer to one request.
+    /// The answer to one request. All that is logged for it is logged within a span that names it.
     async fn answer(self: Arc<Self>, connection: IpAddr, request: Request<Incoming>) -> Response {
+        let server = self.server();
+        let id = RequestId::new(connection, request.headers(), &server);
+        // As important as what is logged in it: wherever errors are logged, they have the name.
+        let method = crate::metrics::known_method(request.method().as_str());
+        let span = tracing::error_span!("request", %id, method, route = Empty);
+        let answering = self.answer_within(connection, &server, request).instrument(span);
+        let mut response = answering.await;
+        id.tell(response.headers_mut());
+        response
+    }
+
+    async fn answer_within(
+        self: Arc<Self>,
+        connection: IpAddr,
+        server: &ServerSettings,
+        request: Request<Incoming>,
+    ) -> Response {
         let begun = Instant::now();
         let method = request.method().clone();
         let logged =
             tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
-        let server = self.server();
         let peer = Peer::new(connection, request.headers(), &server.trusted_proxies);
-        let mut response = match self.prepare(request, peer, &server) {
+        let mut response = match self.prepare(request, peer, server) {
             Ok(request) => match self.router.call(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},

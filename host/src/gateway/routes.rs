@@ -169,6 +169,7 @@ pub(super) struct Matched(pub(super) &'static str);
 /// What is settled before a handler sees the request: how often its peer asks, and the admin token
 /// where nothing goes without.
 async fn gate(State(gated): State<Gated>, request: Request, next: Next) -> Response {
+    tracing::Span::current().record("route", gated.path);
     let mut response = let_pass(gated, request, next).await;
     response.extensions_mut().insert(Matched(gated.path));
     response

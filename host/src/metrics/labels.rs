@@ -109,7 +109,7 @@ impl MailAttempt {
 }
 
 /// The method, if it is one of HTTP: whoever asks can make up others.
-pub(super) fn known_method(method: &str) -> &'static str {
+pub(crate) fn known_method(method: &str) -> &'static str {
     const KNOWN: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH"];
     KNOWN.into_iter().find(|known| *known == method).unwrap_or("other")
 }

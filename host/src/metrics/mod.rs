@@ -24,9 +24,9 @@ mod labels;
 mod process;
 mod watched;
 
+pub(crate) use labels::known_method;
 use labels::{
     Called, Decided, Failed, Handed, Refused, Requested, Responded, Stored, Tenant, Timed,
-    known_method,
 };
 pub use labels::{MailAttempt, Operation};
 pub use watched::{QueueSeen, Watched};

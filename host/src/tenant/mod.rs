@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
 use crate::component::{Call, Caller, Host, Runtime, Work};
 use crate::contract::types::Failure;
@@ -97,9 +98,11 @@ impl Tenant {
     ) -> Result<R, CallError> {
         let Inner { runtime, host, .. } = &*self.inner;
         let begun = Instant::now();
-        let answer = call.await;
+        let tenant = &host.settings.tenant;
+        let span = tracing::info_span!("call", function, tenant);
+        let answer = call.instrument(span).await;
         let ended = answer.as_ref().map(code);
-        runtime.metrics().called(&host.settings.tenant, function, ended, begun.elapsed());
+        runtime.metrics().called(tenant, function, ended, begun.elapsed());
         answer
     }
 
