@@ -149,7 +149,7 @@ pub(crate) fn router(routes: Vec<Route>) -> Router {
     let router = forward_auth::ANY_PATH.iter().fold(router, |router, path| {
         let gated = Gated { access: Access::Session, counts: Counts::Nothing, path };
         let handler = axum::routing::any(forward_auth::answer);
-        router.route(path, handler.route_layer(from_fn_with_state(gated, gate)))
+        router.route(path, handler.layer(from_fn_with_state(gated, gate)))
     });
     router.fallback(nothing_here).method_not_allowed_fallback(not_like_this)
 }
