@@ -20,3 +20,4 @@ mod serving;
 mod sessions;
 mod shared;
 mod tenants;
+mod traces;

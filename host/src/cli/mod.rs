@@ -2,7 +2,7 @@
 //!
 //! It reads its command line, opens one tenant and prints what the functions reply:
 //! - `options`: the command line as it is typed;
-//! - `logs`: what is logged, and how;
+//! - `logs`, `traces`: what is logged, and how; traces for a collector;
 //! - `open`: from settings to a tenant that can be called;
 //! - `call`, `prompt`: one call, and what it asks for on a terminal;
 //! - `batch`, `lines`: calls from standard input, line by line;
@@ -26,6 +26,8 @@ mod options;
 mod print;
 mod prompt;
 mod serve;
+#[cfg(feature = "opentelemetry")]
+mod traces;
 
 use options::{Command, Options};
 
@@ -39,7 +41,10 @@ const FAILED: u8 = 2;
 #[must_use]
 pub fn main() -> ExitCode {
     let options = Options::parse();
-    let done = logs::begin(options.common.log_format).and_then(|()| run(&options));
+    let serves = matches!(options.command, Command::Serve(_));
+    // What is kept until the end sends the last traces.
+    let done =
+        logs::begin(options.common.log_format, serves).and_then(|_until_the_end| run(&options));
     match done {
         Ok(code) => code,
         Err(error) => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout_at};
+use tracing::Instrument;
 
 use super::limits::{EDITS, ENTRIES, OVERDUE, PATH};
 use super::state::State;
@@ -133,13 +134,14 @@ impl State {
             return Err(Error::Unavailable("the call's deadline has passed".into()));
         }
         let begun = Instant::now();
+        let span = tracing::debug_span!("store", operation = operation.name());
         // As long as the store takes, without the wait for a permit that was lent meanwhile.
         let answer = async {
             let answer = timeout_at(deadline.into(), answer).await;
             self.metrics.stored(operation, matches!(answer, Ok(Ok(_))), begun);
             answer
         };
-        self.wait_for(answer).await.unwrap_or_else(|_| {
+        self.wait_for(answer.instrument(span)).await.unwrap_or_else(|_| {
             Err(Error::Unavailable(format!("no answer before the call's deadline{unknown}")))
         })
     }

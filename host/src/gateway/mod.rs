@@ -22,7 +22,8 @@
 //! - `server`, `shares`, `watch`: connections, their bounds and times, and an end that loses nothing;
 //! - `tenants`, `site`, `slot`, `caretaker`: which tenant a request is for, and when tenants are open;
 //! - `peer`, `limits`: who the client is, and how often he may ask;
-//! - `request_id`: by which the lines of a request are found in the log;
+//! - `request_id`, `trace`: by which the lines of a request are found in the log, and the trace that
+//!   it belongs to;
 //! - `admin`: the admin token;
 //! - `visit`: what a handler knows of the request that it answers;
 //! - `routes`: the table, from which both the router and `openapi` come;
@@ -78,6 +79,8 @@ mod shares;
 mod site;
 mod slot;
 mod tenants;
+#[cfg(feature = "opentelemetry")]
+mod trace;
 mod visit;
 mod watch;
 
@@ -258,7 +261,9 @@ impl Shared {
         let id = RequestId::new(connection, request.headers(), &server);
         // As important as what is logged in it: wherever errors are logged, they have the name.
         let method = crate::metrics::known_method(request.method().as_str());
-        let span = tracing::error_span!("request", %id, method, route = Empty);
+        let span = tracing::error_span!("request", %id, method, route = Empty, status = Empty);
+        #[cfg(feature = "opentelemetry")]
+        trace::go_on(&span, connection, request.headers(), &server);
         let answering = self.answer_within(connection, &server, request).instrument(span);
         let mut response = answering.await;
         id.tell(response.headers_mut());
@@ -287,6 +292,7 @@ impl Shared {
         // A path that somebody has sent is no label.
         let route = response.extensions().get().map_or("none", |routes::Matched(route)| *route);
         let (status, took) = (response.status().as_u16(), begun.elapsed());
+        tracing::Span::current().record("status", status);
         self.runtime.metrics().answered(route, method.as_str(), status, took);
         self.pause(response.extensions().get().copied()).await;
         if let Some(path) = logged {

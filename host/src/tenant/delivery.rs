@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use tracing::Instrument;
 
 use super::mail::store_error;
 use super::{Tenant, TenantBuilder};
@@ -78,7 +79,8 @@ struct Measured {
 impl Transport for Measured {
     async fn deliver(&self, mail: &Outgoing) -> Result<(), Failure> {
         let begun = Instant::now();
-        let delivered = self.transport.deliver(mail).await;
+        let span = tracing::debug_span!("mail");
+        let delivered = self.transport.deliver(mail).instrument(span).await;
         let result = match &delivered {
             Ok(()) => MailAttempt::Sent,
             Err(Failure::Temporary(_)) => MailAttempt::Temporary,
