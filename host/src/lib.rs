@@ -31,6 +31,7 @@
 //! From the lowest to the highest:
 //!
 //! - [`contract`]: the types of `wit/`, which component and host speak;
+//! - [`metrics`]: what is counted while all of this works;
 //! - [`store`], [`mail`]: where records live and how mail leaves, each a trait with
 //!   implementations;
 //! - [`settings`]: the file and the environment that tenants are configured with;
@@ -58,6 +59,7 @@ pub mod functions;
 #[cfg(feature = "gateway")]
 pub mod gateway;
 pub mod mail;
+pub mod metrics;
 mod random;
 pub mod settings;
 pub mod store;

@@ -2,6 +2,7 @@
 //!
 //! It reads its command line, opens one tenant and prints what the functions reply:
 //! - `options`: the command line as it is typed;
+//! - `logs`, `traces`: what is logged, and how; traces for a collector;
 //! - `open`: from settings to a tenant that can be called;
 //! - `call`, `prompt`: one call, and what it asks for on a terminal;
 //! - `batch`, `lines`: calls from standard input, line by line;
@@ -9,23 +10,24 @@
 //! - `serve`: the service over HTTP, and its admin tokens;
 //! - `print`: lists, completions, the component, and writing to standard output at all.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 mod batch;
 mod call;
 mod check;
 mod lines;
+mod logs;
 mod migrate;
 mod open;
 mod options;
 mod print;
 mod prompt;
 mod serve;
+#[cfg(feature = "opentelemetry")]
+mod traces;
 
 use options::{Command, Options};
 
@@ -39,8 +41,11 @@ const FAILED: u8 = 2;
 #[must_use]
 pub fn main() -> ExitCode {
     let options = Options::parse();
-    log_to_stderr();
-    match run(&options) {
+    let serves = matches!(options.command, Command::Serve(_));
+    // What is kept until the end sends the last traces.
+    let done =
+        logs::begin(options.common.log_format, serves).and_then(|_until_the_end| run(&options));
+    match done {
         Ok(code) => code,
         Err(error) => {
             // Nobody is left to be told when this fails.
@@ -66,19 +71,4 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Command::Completions { shell } => print::completions(*shell)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Standard output is for replies alone.
-fn log_to_stderr() {
-    let wanted = std::env::var("PORTCULLIS_LOG").or_else(|_| std::env::var("RUST_LOG"));
-    let filter = EnvFilter::builder()
-        .with_default_directive(LevelFilter::WARN.into())
-        .parse_lossy(wanted.unwrap_or_default());
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        // It would panic where standard error is a closed pipe.
-        .log_internal_errors(false)
-        .init();
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Command as Clap, CommandFactory, Parser, Subcommand};
+use clap::{Args, Command as Clap, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use crate::functions::FUNCTIONS;
@@ -35,6 +35,18 @@ pub(super) struct Common {
     /// Where the embedded store, the outbox and the secret key are.
     #[arg(long, global = true, value_name = "DIR", default_value = "portcullis-data")]
     pub(super) data: PathBuf,
+    /// How lines of the log are written; PORTCULLIS_LOG_FORMAT says so too.
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub(super) log_format: Option<LogFormat>,
+}
+
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object each, for programs.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

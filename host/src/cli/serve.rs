@@ -1,10 +1,12 @@
 //! `portcullis serve`, and `portcullis admin-token` for those who call it.
 
 use std::io::{self, Write};
+use std::net::SocketAddr;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
+use tokio::task::JoinHandle;
 
 use super::open::compiled;
 use super::options::{Common, Serve};
@@ -26,6 +28,10 @@ pub(super) fn run(common: &Common, serve: &Serve) -> anyhow::Result<()> {
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address}"))?;
+        let watching = match gateway.server().metrics_listen {
+            Some(address) => Some(tell_metrics(&gateway, address).await?),
+            None => None,
+        };
         if !gateway.has_admin_token() {
             hint()?;
         }
@@ -38,8 +44,23 @@ pub(super) fn run(common: &Common, serve: &Serve) -> anyhow::Result<()> {
             tracing::info!("finishing what was begun");
         };
         gateway.serve(listener, end).await;
+        if let Some(watching) = watching {
+            watching.abort();
+        }
         Ok(())
     })
+}
+
+/// Tell what is counted on this address, until the task that is returned is stopped.
+async fn tell_metrics(gateway: &Gateway, address: SocketAddr) -> anyhow::Result<JoinHandle<()>> {
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address}, which `gateway.metrics_listen` names")
+    })?;
+    print::line(&format!("metrics on http://{}/metrics", listener.local_addr()?))?;
+    let gateway = gateway.clone();
+    Ok(tokio::spawn(async move {
+        gateway.serve_metrics(listener, std::future::pending()).await;
+    }))
 }
 
 /// Without a token the functions that need one are closed to everybody.

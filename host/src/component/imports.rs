@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout_at};
+use tracing::Instrument;
 
 use super::limits::{EDITS, ENTRIES, OVERDUE, PATH};
 use super::state::State;
 use crate::contract::{database, mailer, store};
 use crate::mail::Mailer;
+use crate::metrics::Operation;
 use crate::random::jittered;
 use crate::store::rules::{MAX_KEY, check_changes, check_collection, check_key};
 use crate::store::{COLLECTIONS, Change, Database, Entry, Error, Put, Relocation, Sizes, Verdict};
@@ -31,7 +33,7 @@ impl store::Host for State {
             return Ok(Err(error));
         }
         let store = self.host.store.clone();
-        let answer = self.within("", store.load(&COLLECTIONS, &key)).await;
+        let answer = self.within(Operation::Load, "", store.load(&COLLECTIONS, &key)).await;
         Ok(answer.and_then(|entries| self.fitting(entries)))
     }
 
@@ -40,7 +42,7 @@ impl store::Host for State {
             return Ok(Err(error));
         }
         let store = self.host.store.clone();
-        let verdict = self.within(NOT_KNOWN, store.commit(&changes)).await;
+        let verdict = self.within(Operation::Commit, NOT_KNOWN, store.commit(&changes)).await;
         Ok(match verdict {
             Ok(Verdict::Conflict) => self.conflict().await,
             other => {
@@ -70,7 +72,8 @@ impl store::Host for State {
     ) -> wasmtime::Result<Result<Vec<String>, Error>> {
         let limit = limit.min(OVERDUE);
         let store = self.host.store.clone();
-        let keys = self.within("", store.overdue(&COLLECTIONS, before, limit)).await;
+        let keys =
+            self.within(Operation::Overdue, "", store.overdue(&COLLECTIONS, before, limit)).await;
         Ok(keys.map(|mut keys| {
             keys.truncate(limit as usize);
             keys
@@ -121,6 +124,7 @@ impl State {
     /// What the store answers, or that it did not answer in time.
     async fn within<T>(
         &self,
+        operation: Operation,
         unknown: &str,
         answer: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
@@ -129,7 +133,15 @@ impl State {
             // Nothing is begun that nobody could wait for.
             return Err(Error::Unavailable("the call's deadline has passed".into()));
         }
-        self.wait_for(timeout_at(deadline.into(), answer)).await.unwrap_or_else(|_| {
+        let begun = Instant::now();
+        let span = tracing::debug_span!("store", operation = operation.name());
+        // As long as the store takes, without the wait for a permit that was lent meanwhile.
+        let answer = async {
+            let answer = timeout_at(deadline.into(), answer).await;
+            self.metrics.stored(operation, matches!(answer, Ok(Ok(_))), begun);
+            answer
+        };
+        self.wait_for(answer.instrument(span)).await.unwrap_or_else(|_| {
             Err(Error::Unavailable(format!("no answer before the call's deadline{unknown}")))
         })
     }
@@ -158,7 +170,7 @@ impl database::Host for State {
         let create = async {
             check_collection(&collection)?;
             let database = self.granted()?;
-            self.within(NOT_KNOWN, database.create(&collection)).await
+            self.within(Operation::Administer, NOT_KNOWN, database.create(&collection)).await
         };
         Ok(create.await)
     }
@@ -167,7 +179,7 @@ impl database::Host for State {
         let drop = async {
             check_collection(&collection)?;
             let database = self.granted()?;
-            self.within(NOT_KNOWN, database.remove(&collection)).await
+            self.within(Operation::Administer, NOT_KNOWN, database.remove(&collection)).await
         };
         Ok(drop.await)
     }
@@ -175,7 +187,7 @@ impl database::Host for State {
     async fn drop_all(&mut self) -> wasmtime::Result<Result<(), Error>> {
         let drop_all = async {
             let database = self.granted()?;
-            self.within(NOT_KNOWN, database.remove_all()).await
+            self.within(Operation::Administer, NOT_KNOWN, database.remove_all()).await
         };
         Ok(drop_all.await)
     }
@@ -184,7 +196,7 @@ impl database::Host for State {
         let count = async {
             check_collection(&collection)?;
             let database = self.granted()?;
-            self.within("", database.count(&collection)).await
+            self.within(Operation::Administer, "", database.count(&collection)).await
         };
         Ok(count.await)
     }
@@ -192,7 +204,7 @@ impl database::Host for State {
     async fn size(&mut self) -> wasmtime::Result<Result<Sizes, Error>> {
         let size = async {
             let database = self.granted()?;
-            self.within("", database.size()).await
+            self.within(Operation::Administer, "", database.size()).await
         };
         Ok(size.await)
     }
@@ -200,7 +212,7 @@ impl database::Host for State {
     async fn raw_stats(&mut self) -> wasmtime::Result<Result<String, Error>> {
         let raw_stats = async {
             let database = self.granted()?;
-            self.within("", database.raw_stats()).await
+            self.within(Operation::Administer, "", database.raw_stats()).await
         };
         Ok(raw_stats.await)
     }
@@ -211,20 +223,40 @@ impl mailer::Host for State {
         &mut self,
         message: mailer::Message,
     ) -> wasmtime::Result<Result<mailer::Delivery, mailer::Error>> {
-        Ok(match self.mailer_for(&message) {
+        let sent = match self.mailer_for(&message) {
             Ok(mailer) => self.taken(mailer.send(&message)).await,
             Err(error) => Err(error),
-        })
+        };
+        self.metrics.handed_over(match &sent {
+            Ok(mailer::Delivery::Accepted) => "accepted",
+            Ok(mailer::Delivery::Queued) => "queued",
+            Err(error) => failed(error),
+        });
+        Ok(sent)
     }
 
     async fn enqueue(
         &mut self,
         message: mailer::Message,
     ) -> wasmtime::Result<Result<(), mailer::Error>> {
-        Ok(match self.mailer_for(&message) {
+        let kept = match self.mailer_for(&message) {
             Ok(mailer) => self.taken(mailer.enqueue(&message)).await,
             Err(error) => Err(error),
-        })
+        };
+        self.metrics.handed_over(match &kept {
+            Ok(()) => "queued",
+            Err(error) => failed(error),
+        });
+        Ok(kept)
+    }
+}
+
+/// Why a message was not handed over, in a word.
+fn failed(error: &mailer::Error) -> &'static str {
+    match error {
+        mailer::Error::Unconfigured => "unconfigured",
+        mailer::Error::Rejected(_) => "rejected",
+        mailer::Error::Other(_) => "error",
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::timeout_at;
+use tracing::Instrument;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline};
 
 use super::admission::{Admission, Permit};
@@ -21,6 +22,7 @@ use super::ticks::Ticks;
 use super::{Caller, Host, Limits, State, Work, artifact};
 use crate::contract::types::Failure;
 use crate::error::{CallError, SetupError};
+use crate::metrics::{Metrics, Watched};
 
 /// The compiled component and everything that all tenants share. Cheap to clone; a process needs
 /// one, because the bounds on hashing are those of the machine.
@@ -33,6 +35,7 @@ struct Inner {
     pools: Pools,
     admission: Admission,
     limits: Limits,
+    metrics: Arc<Metrics>,
     ticks: Ticks,
     /// Where calls hash.
     hashing: Background,
@@ -75,13 +78,15 @@ impl Runtime {
             Limits { hashing: limits.hashing.max(1), plain: limits.plain.max(1), ..limits };
         let pools = Pools::new(component, &limits, cache)?;
         let ticks = Ticks::begin([&pools.hashing, &pools.plain].map(|pool| pool.engine.weak()))?;
+        let metrics = Arc::new(Metrics::default());
         Ok(Self {
             inner: Arc::new(Inner {
-                admission: Admission::new(&limits),
+                admission: Admission::new(&limits, Arc::clone(&metrics)),
                 pools,
                 hashing: Background::new("portcullis-hash", limits.hashing)?,
                 long: Background::new("portcullis-long", 1)?,
                 limits,
+                metrics,
                 ticks,
             }),
         })
@@ -91,6 +96,24 @@ impl Runtime {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    /// What is counted here, of all tenants.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.inner.metrics
+    }
+
+    /// What of it is looked at rather than counted, for [`Metrics::text`]; without any mail.
+    #[must_use]
+    pub fn watched(&self) -> Watched {
+        let (running, waiting) = self.inner.admission.hashing();
+        let number = |it| u64::try_from(it).unwrap_or(u64::MAX);
+        Watched {
+            hashing_running: number(running),
+            hashing_waiting: number(waiting),
+            ..Watched::default()
+        }
     }
 
     /// Make one call for the tenant that `host` stands for.
@@ -119,11 +142,14 @@ impl Runtime {
         let answering = {
             let inner = Arc::clone(&inner);
             async move {
-                let state = State::new(host, caller, permit.clone(), &inner.limits, work, end);
+                let Inner { limits, metrics, .. } = &*inner;
+                let state = State::new(host, caller, permit.clone(), metrics, limits, work, end);
                 let remains = Remains::default();
                 let answer = inner.answer(state, remains.clone(), work, call).await;
                 (answer, Behind { remains, permit, ticket })
             }
+            // On whatever thread it goes on, its lines in the log are those of the request.
+            .in_current_span()
         };
         let answer = match work {
             Work::Plain => Finished::new(answering).await.map(|(answer, _)| answer),
@@ -194,7 +220,7 @@ impl Inner {
         });
         let answer = match short.await {
             Some(answer) => answer,
-            None => match self.long.spawn(whole).await {
+            None => match self.long.spawn(whole.in_current_span()).await {
                 Ok(answer) => answer,
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),

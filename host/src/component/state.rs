@@ -13,6 +13,7 @@ use crate::contract::settings::{self, SecretKey, Value};
 use crate::contract::wasi::clocks::wall_clock::{self, Datetime};
 use crate::contract::wasi::random::random;
 use crate::mail::Mailer;
+use crate::metrics::{Metrics, Present};
 use crate::settings::Settings;
 use crate::store::{Database, Store};
 
@@ -42,6 +43,9 @@ pub struct State {
     pub(super) bounds: Bounds,
     /// By which the call was admitted.
     permit: Arc<Permit>,
+    pub(super) metrics: Arc<Metrics>,
+    /// The instance counts for as long as this is there.
+    _present: Present,
     /// Bytes of a document that a store may answer with.
     pub(super) document: usize,
     /// When the call is stopped.
@@ -61,6 +65,7 @@ impl State {
         host: Arc<Host>,
         caller: Caller,
         permit: Arc<Permit>,
+        metrics: &Arc<Metrics>,
         limits: &Limits,
         work: Work,
         end: Instant,
@@ -74,6 +79,8 @@ impl State {
             caller,
             bounds: Bounds::new(memory),
             permit,
+            _present: metrics.instance(),
+            metrics: Arc::clone(metrics),
             document: limits.document,
             end,
             grace: limits.grace(),

@@ -164,12 +164,13 @@ macro_rules! interfaces {
                         $( $parameter: $crate::functions::define::typed!($kind $(= $default)?), )*
                     ) -> Result<$Answer, CallError> {
                         $( let $parameter = $parameter.keep(); )*
-                        self.tenant
+                        let name = concat!(stringify!($interface), ".", stringify!($name));
+                        let run = self.tenant
                             .run($crate::functions::define::work!($weight), move |mut call| async move {
                                 let exports = call.exports.$interface(&mut call.store)?;
                                 exports.$export(&mut call.store, $( $parameter.lend() ),*).await
-                            })
-                            .await
+                            });
+                        self.tenant.watched(name, run, <$Answer as Answers>::code).await
                     }
                 )*
             }

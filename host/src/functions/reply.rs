@@ -115,12 +115,20 @@ pub(super) trait Answers {
     const RETURNS: Returns;
 
     fn reply(self) -> Result<Reply, CallError>;
+
+    /// The number of the outcome, if it is one.
+    fn code(&self) -> Option<u16> {
+        None
+    }
 }
 
 impl Answers for Outcome {
     const RETURNS: Returns = Returns::Outcome;
     fn reply(self) -> Result<Reply, CallError> {
         Ok(Reply::Outcome(self))
+    }
+    fn code(&self) -> Option<u16> {
+        Some(self.code)
     }
 }
 
@@ -130,6 +138,12 @@ impl Answers for Answer {
         match self {
             Self::Data(json) => json.reply(),
             Self::Refused(outcome) => outcome.reply(),
+        }
+    }
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Refused(outcome) => Some(outcome.code),
+            _ => None,
         }
     }
 }
@@ -142,6 +156,12 @@ impl Answers for SignedIn {
             Self::Outcome(outcome) => outcome.reply(),
         }
     }
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Outcome(outcome) => Some(outcome.code),
+            _ => None,
+        }
+    }
 }
 
 impl Answers for Known {
@@ -150,6 +170,12 @@ impl Answers for Known {
         match self {
             Self::Identity(identity) => data(&IdentityJson::from(&identity)),
             Self::Outcome(outcome) => outcome.reply(),
+        }
+    }
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Outcome(outcome) => Some(outcome.code),
+            _ => None,
         }
     }
 }
@@ -162,6 +188,12 @@ impl Answers for Listed {
                 data(&sessions.iter().map(SessionJson::from).collect::<Vec<_>>())
             }
             Self::Outcome(outcome) => outcome.reply(),
+        }
+    }
+    fn code(&self) -> Option<u16> {
+        match self {
+            Self::Outcome(outcome) => Some(outcome.code),
+            _ => None,
         }
     }
 }

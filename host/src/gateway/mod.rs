@@ -22,10 +22,12 @@
 //! - `server`, `shares`, `watch`: connections, their bounds and times, and an end that loses nothing;
 //! - `tenants`, `site`, `slot`, `caretaker`: which tenant a request is for, and when tenants are open;
 //! - `peer`, `limits`: who the client is, and how often he may ask;
+//! - `request_id`, `trace`: by which the lines of a request are found in the log, and the trace that
+//!   it belongs to;
 //! - `admin`: the admin token;
 //! - `visit`: what a handler knows of the request that it answers;
 //! - `routes`: the table, from which both the router and `openapi` come;
-//! - `functions`, `session`, `forward_auth`, `health`, `pages`: the handlers;
+//! - `functions`, `session`, `forward_auth`, `health`, `metrics`, `pages`: the handlers;
 //! - `body`, `cookies`, `csrf`, `reply`, `headers`: what they take and give.
 //!
 //! The settings are the table `[gateway]` ([`ServerSettings`]) and keys of each tenant
@@ -47,6 +49,8 @@ use hyper::service::Service;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use crate::component::Runtime;
 use crate::error::SetupError;
@@ -62,10 +66,12 @@ mod functions;
 mod headers;
 mod health;
 mod limits;
+mod metrics;
 mod openapi;
 mod pages;
 mod peer;
 mod reply;
+mod request_id;
 mod routes;
 mod server;
 mod session;
@@ -73,6 +79,8 @@ mod shares;
 mod site;
 mod slot;
 mod tenants;
+#[cfg(feature = "opentelemetry")]
+mod trace;
 mod visit;
 mod watch;
 
@@ -81,6 +89,7 @@ pub use admin::new_admin_token;
 use body::BodyTime;
 use peer::Peer;
 use reply::{Refusal, SentAway};
+use request_id::RequestId;
 use tenants::Tenants;
 use visit::Visit;
 
@@ -108,6 +117,8 @@ pub(crate) struct Shared {
     /// Whether the end has begun.
     draining: AtomicBool,
     probe: health::Probe,
+    /// One who looks at a time.
+    measuring: tokio::sync::Mutex<()>,
     /// One reload at a time.
     reloading: tokio::sync::Mutex<()>,
 }
@@ -137,6 +148,7 @@ impl Gateway {
                 server: RwLock::new(Arc::new(server)),
                 draining: AtomicBool::new(false),
                 probe: health::Probe::default(),
+                measuring: tokio::sync::Mutex::default(),
                 reloading: tokio::sync::Mutex::default(),
             }),
         })
@@ -160,7 +172,7 @@ impl Gateway {
     /// Needs a [`tokio`] runtime with its timer and network.
     pub async fn serve(&self, listener: TcpListener, end: impl Future<Output = ()>) {
         let caretaker = tokio::spawn(caretaker::run(Arc::downgrade(&self.shared)));
-        server::serve(&self.shared, listener, end).await;
+        server::serve(&self.shared, server::Offered::All, listener, end).await;
         let mut closing = tokio::task::JoinSet::new();
         for site in self.shared.tenants().all() {
             let slot = Arc::clone(&site.slot);
@@ -174,6 +186,14 @@ impl Gateway {
         }
         // Only now: a mail that it was sending would be sent again.
         caretaker.abort();
+    }
+
+    /// Tell whoever asks on this listener what is counted, at `/metrics` and without a token, until
+    /// `end` is ready. Goes on while [`serve`](Gateway::serve) ends.
+    ///
+    /// Needs a [`tokio`] runtime with its timer and network.
+    pub async fn serve_metrics(&self, listener: TcpListener, end: impl Future<Output = ()>) {
+        server::serve(&self.shared, server::Offered::Metrics, listener, end).await;
     }
 
     /// Go by this configuration from now on. It is looked at as a whole first; if anything is wrong
@@ -191,10 +211,12 @@ impl Gateway {
         let tenants =
             Arc::new(Tenants::new(config, &shared.runtime, &shared.folder, Some(&former)).await?);
         let before = shared.server();
-        let fixed = |it: &ServerSettings| (it.listen, it.connections, it.limits.clone());
+        let fixed =
+            |it: &ServerSettings| (it.listen, it.metrics_listen, it.connections, it.limits.clone());
         if fixed(&server) != fixed(&before) {
             tracing::warn!(
-                "`listen`, `connections`, `hashing` and `queue` of `gateway` hold from the next start"
+                "`listen`, `metrics_listen`, `connections`, `hashing` and `queue` of `gateway` hold \
+                 from the next start"
             );
         }
         *write(&shared.server) = Arc::new(server);
@@ -233,14 +255,33 @@ impl Shared {
         Arc::clone(&self.server.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The answer to one request.
+    /// The answer to one request. All that is logged for it is logged within a span that names it.
     async fn answer(self: Arc<Self>, connection: IpAddr, request: Request<Incoming>) -> Response {
-        let begun = Instant::now();
-        let logged = tracing::enabled!(tracing::Level::DEBUG)
-            .then(|| (request.method().clone(), request.uri().path().to_owned()));
         let server = self.server();
+        let id = RequestId::new(connection, request.headers(), &server);
+        // As important as what is logged in it: wherever errors are logged, they have the name.
+        let method = crate::metrics::known_method(request.method().as_str());
+        let span = tracing::error_span!("request", %id, method, route = Empty, status = Empty);
+        #[cfg(feature = "opentelemetry")]
+        trace::go_on(&span, connection, request.headers(), &server);
+        let answering = self.answer_within(connection, &server, request).instrument(span);
+        let mut response = answering.await;
+        id.tell(response.headers_mut());
+        response
+    }
+
+    async fn answer_within(
+        self: Arc<Self>,
+        connection: IpAddr,
+        server: &ServerSettings,
+        request: Request<Incoming>,
+    ) -> Response {
+        let begun = Instant::now();
+        let method = request.method().clone();
+        let logged =
+            tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
         let peer = Peer::new(connection, request.headers(), &server.trusted_proxies);
-        let mut response = match self.prepare(request, peer, &server) {
+        let mut response = match self.prepare(request, peer, server) {
             Ok(request) => match self.router.call(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -248,8 +289,13 @@ impl Shared {
             Err(refusal) => refusal.into_response(),
         };
         headers::secure(response.headers_mut(), peer.https);
+        // A path that somebody has sent is no label.
+        let route = response.extensions().get().map_or("none", |routes::Matched(route)| *route);
+        let (status, took) = (response.status().as_u16(), begun.elapsed());
+        tracing::Span::current().record("status", status);
+        self.runtime.metrics().answered(route, method.as_str(), status, took);
         self.pause(response.extensions().get().copied()).await;
-        if let Some((method, path)) = logged {
+        if let Some(path) = logged {
             // Neither the query nor any header: these may hold secrets.
             tracing::debug!(
                 %method,

@@ -26,8 +26,7 @@ impl Peer {
     /// Who is behind a connection.
     pub(crate) fn new(connection: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let connection = connection.to_canonical();
-        let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-        if !is_trusted(&connection) {
+        if !is_trusted(connection, trusted) {
             if headers.contains_key("x-forwarded-for") {
                 warn(connection);
             }
@@ -40,7 +39,7 @@ impl Peer {
         for hop in hops.flat_map(|value| value.to_str().unwrap_or_default().rsplit(',')) {
             let Some(hop) = parse(hop.trim_ascii()) else { break };
             address = hop;
-            if !is_trusted(&hop) {
+            if !is_trusted(hop, trusted) {
                 break;
             }
         }
@@ -59,6 +58,12 @@ impl Peer {
             IpAddr::V6(address) => address.to_bits() | u128::from(u64::MAX),
         }
     }
+}
+
+/// Whether an address is one of a trusted proxy.
+pub(super) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    trusted.iter().any(|network| network.contains(&address))
 }
 
 /// An address, as proxies write it: perhaps with a port.

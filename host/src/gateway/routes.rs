@@ -13,7 +13,7 @@ use axum::routing::MethodRouter;
 
 use super::reply::{Kind, Refusal};
 use super::visit::Visit;
-use super::{forward_auth, functions, health, pages, session};
+use super::{forward_auth, functions, health, metrics, pages, session};
 use crate::functions::{Parameter, find};
 
 /// A route.
@@ -134,6 +134,7 @@ pub(crate) fn all() -> Vec<Route> {
     routes.extend(session::routes());
     routes.extend(forward_auth::routes());
     routes.extend(health::routes());
+    routes.extend(metrics::routes());
     routes.extend(pages::routes());
     routes
 }
@@ -141,23 +142,40 @@ pub(crate) fn all() -> Vec<Route> {
 /// The router made of them.
 pub(crate) fn router(routes: Vec<Route>) -> Router {
     let router = routes.into_iter().fold(Router::new(), |router, route| {
-        let gate = from_fn_with_state((route.access, route.counts), gate);
-        router.route(route.path, route.handler.route_layer(gate))
+        let gated = Gated { access: route.access, counts: route.counts, path: route.path };
+        router.route(route.path, route.handler.route_layer(from_fn_with_state(gated, gate)))
     });
     // The same question as a proxy may put it; what it adds to the path is not ours to describe.
-    let router = forward_auth::ANY_PATH
-        .iter()
-        .fold(router, |router, path| router.route(path, axum::routing::any(forward_auth::answer)));
+    let router = forward_auth::ANY_PATH.iter().fold(router, |router, path| {
+        let gated = Gated { access: Access::Session, counts: Counts::Nothing, path };
+        let handler = axum::routing::any(forward_auth::answer);
+        router.route(path, handler.layer(from_fn_with_state(gated, gate)))
+    });
     router.fallback(nothing_here).method_not_allowed_fallback(not_like_this)
 }
 
+/// What [`gate`] goes by.
+#[derive(Clone, Copy)]
+struct Gated {
+    access: Access,
+    counts: Counts,
+    path: &'static str,
+}
+
+/// Goes with an answer: the route that it was given by, as it stands in the table.
+#[derive(Clone, Copy)]
+pub(super) struct Matched(pub(super) &'static str);
+
 /// What is settled before a handler sees the request: how often its peer asks, and the admin token
 /// where nothing goes without.
-async fn gate(
-    State((access, counts)): State<(Access, Counts)>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn gate(State(gated): State<Gated>, request: Request, next: Next) -> Response {
+    tracing::Span::current().record("route", gated.path);
+    let mut response = let_pass(gated, request, next).await;
+    response.extensions_mut().insert(Matched(gated.path));
+    response
+}
+
+async fn let_pass(Gated { access, counts, .. }: Gated, request: Request, next: Next) -> Response {
     if let Some(visit) = request.extensions().get::<Visit>()
         && (access == Access::Admin || counts != Counts::Nothing)
         && !visit.is_admin()

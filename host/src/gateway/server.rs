@@ -39,14 +39,31 @@ const REFUSED: Duration = Duration::from_millis(100);
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\n\
     Connection: close\r\nContent-Length: 0\r\n\r\n";
 
+/// Connections at one time on the listener for metrics.
+const WATCHERS: usize = 64;
+
+/// What is served on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offered {
+    /// Everything, to everybody.
+    All,
+    /// What is counted, to whoever may reach the listener.
+    Metrics,
+}
+
 /// Accept and serve connections until `end` is ready, and finish those that are there.
 pub(super) async fn serve(
     shared: &Arc<Shared>,
+    offered: Offered,
     listener: TcpListener,
     end: impl Future<Output = ()>,
 ) {
     let settings = shared.server();
-    let places = Arc::new(Semaphore::new(settings.connections as usize));
+    let places = match offered {
+        Offered::All => settings.connections as usize,
+        Offered::Metrics => WATCHERS,
+    };
+    let places = Arc::new(Semaphore::new(places));
     let shares = Arc::new(Shares::default());
     let (draining, _) = watch::channel(false);
     let mut connections = JoinSet::new();
@@ -70,10 +87,13 @@ pub(super) async fn serve(
                     continue;
                 };
                 let _ = stream.set_nodelay(true);
-                let serving = connection(Arc::clone(shared), stream, address, draining.subscribe());
+                let counted =
+                    (offered == Offered::All).then(|| shared.runtime.metrics().connected());
+                let told = draining.subscribe();
+                let serving = connection(Arc::clone(shared), offered, stream, address, told);
                 connections.spawn(async move {
                     serving.await;
-                    drop((place, share));
+                    drop((place, share, counted));
                 });
             }
             Err(error) if is_of_one_connection(&error) => {}
@@ -84,7 +104,9 @@ pub(super) async fn serve(
         }
     }
     drop(listener);
-    shared.draining.store(true, Ordering::Relaxed);
+    if offered == Offered::All {
+        shared.draining.store(true, Ordering::Relaxed);
+    }
     draining.send_replace(true);
     let time = shared.server().shutdown_time;
     let all = async { while connections.join_next().await.is_some() {} };
@@ -102,6 +124,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 async fn connection(
     shared: Arc<Shared>,
+    offered: Offered,
     stream: TcpStream,
     address: SocketAddr,
     mut draining: watch::Receiver<bool>,
@@ -113,7 +136,10 @@ async fn connection(
             let (shared, watch) = (Arc::clone(&shared), Arc::clone(&watch));
             async move {
                 let _answering = Answering::begin(&watch);
-                Ok::<_, std::convert::Infallible>(shared.answer(address.ip(), request).await)
+                Ok::<_, std::convert::Infallible>(match offered {
+                    Offered::All => shared.answer(address.ip(), request).await,
+                    Offered::Metrics => shared.answer_with_metrics(request).await,
+                })
             }
         }
     });

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use axum::http::StatusCode;
 use serde_json::Value as Json;
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::admin::AdminToken;
 use super::limits::Limits;
@@ -81,7 +82,7 @@ impl Site {
     pub(crate) async fn open(&self) -> Result<Arc<Lease>, Refusal> {
         let asked = Instant::now();
         // A task of its own: whoever hangs up does not stop it, and others wait for the same one.
-        let opening = tokio::spawn(Arc::clone(&self.slot).open(asked));
+        let opening = tokio::spawn(Arc::clone(&self.slot).open(asked).in_current_span());
         let refused = match timeout(OPENING, opening).await {
             Ok(Ok(Ok(lease))) => return Ok(lease),
             Ok(Ok(Err(refused))) => refused,

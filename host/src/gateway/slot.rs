@@ -114,6 +114,11 @@ impl Slot {
         }
     }
 
+    /// The handle, if the tenant is open. It is not opened for this.
+    pub(super) fn opened(&self) -> Option<Arc<Lease>> {
+        self.state.try_lock().ok()?.open.clone()
+    }
+
     /// Whether the tenant is open, or about to be.
     pub(super) fn is_open(&self) -> bool {
         self.state.try_lock().map_or(true, |state| state.open.is_some())

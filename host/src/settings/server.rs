@@ -3,6 +3,7 @@
 //! | key | default | meaning |
 //! |---|---|---|
 //! | `listen` | `127.0.0.1:8080` | address and port |
+//! | `metrics_listen` | none | address and port of `/metrics` without a token |
 //! | `trusted_proxies` | none | networks of proxies whose `X-Forwarded-*` are believed |
 //! | `connections` | 4096 | connections at once; more wait |
 //! | `hashing` | one for each core | calls that hash passwords at once, 20 MiB each |
@@ -28,6 +29,8 @@ use crate::error::SetupError;
 pub struct ServerSettings {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where it tells what is counted, without a token; not at all if there is none.
+    pub metrics_listen: Option<SocketAddr>,
     /// The networks of proxies that are believed.
     pub trusted_proxies: Vec<IpNet>,
     /// Connections at once.
@@ -49,6 +52,7 @@ impl Default for ServerSettings {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            metrics_listen: None,
             trusted_proxies: Vec::new(),
             connections: 4096,
             limits: Limits::default(),
@@ -64,13 +68,15 @@ impl Default for ServerSettings {
 pub(super) fn take(entries: &mut Layer) -> Result<ServerSettings, SetupError> {
     let mut taker = Taker::new(GATEWAY, entries);
     let default = ServerSettings::default();
-    let listen = match taker.text("listen")? {
-        None => default.listen,
-        Some((text, origin)) => text.parse().map_err(|_| {
+    let mut address = |key| {
+        let Some((text, origin)) = taker.text(key)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|_| {
             let problem = "must be an address with a port, such as 127.0.0.1:8080 or [::]:8080";
-            wrong(GATEWAY, "listen", problem, &origin)
-        })?,
+            wrong(GATEWAY, key, problem, &origin)
+        })
     };
+    let listen = address("listen")?.unwrap_or(default.listen);
+    let metrics_listen = address("metrics_listen")?;
     let mut trusted_proxies = Vec::new();
     for (text, origin) in taker.list("trusted_proxies")? {
         let network =
@@ -94,6 +100,7 @@ pub(super) fn take(entries: &mut Layer) -> Result<ServerSettings, SetupError> {
     };
     let settings = ServerSettings {
         listen,
+        metrics_listen,
         trusted_proxies,
         header_time: seconds("header_time", 1..=600, default.header_time)?,
         body_time: seconds("body_time", 1..=600, default.body_time)?,

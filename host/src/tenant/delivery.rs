@@ -2,7 +2,10 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tracing::Instrument;
 
 use super::mail::store_error;
 use super::{Tenant, TenantBuilder};
@@ -10,7 +13,8 @@ use crate::component::Caller;
 use crate::error::{CallError, SetupError};
 use crate::mail::queue::{Budget, Options, Parts, Passed, QueuedMailer};
 use crate::mail::smtp::{SmtpAccount, SmtpTransport};
-use crate::mail::transport::Transport;
+use crate::mail::transport::{Failure, Outgoing, Transport};
+use crate::metrics::{MailAttempt, Metrics};
 use crate::random::jittered;
 
 /// The pause between two passes when nothing is left to do: how late a mail may be.
@@ -51,7 +55,10 @@ pub(super) fn connect(
         keys: &tenant.settings.secret_keys,
         store: Arc::clone(store),
         database: tenant.database.clone(),
-        transport: way.transport,
+        transport: Arc::new(Measured {
+            transport: way.transport,
+            metrics: Arc::clone(tenant.runtime.metrics()),
+        }),
         clock: Arc::clone(&tenant.clock),
     };
     // Of a short call a half is left to queue the mail, or to take back what was done.
@@ -60,6 +67,32 @@ pub(super) fn connect(
     let queue = QueuedMailer::new(parts, options)?;
     tenant.mailer = Some(Arc::new(queue.clone()));
     Ok((tenant, Some(queue)))
+}
+
+/// A transport whose attempts are counted.
+struct Measured {
+    transport: Arc<dyn Transport>,
+    metrics: Arc<Metrics>,
+}
+
+#[async_trait]
+impl Transport for Measured {
+    async fn deliver(&self, mail: &Outgoing) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let span = tracing::debug_span!("mail");
+        let delivered = self.transport.deliver(mail).instrument(span).await;
+        let result = match &delivered {
+            Ok(()) => MailAttempt::Sent,
+            Err(Failure::Temporary(_)) => MailAttempt::Temporary,
+            Err(Failure::Permanent(_)) => MailAttempt::Permanent,
+        };
+        self.metrics.attempted(result, begun);
+        delivered
+    }
+
+    async fn check(&self) -> Result<(), Failure> {
+        self.transport.check().await
+    }
 }
 
 /// The way that the settings name.

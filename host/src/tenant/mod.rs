@@ -2,8 +2,10 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
 use crate::component::{Call, Caller, Host, Runtime, Work};
 use crate::contract::types::Failure;
@@ -86,6 +88,23 @@ impl Tenant {
         let Inner { runtime, host, .. } = &*self.inner;
         let ticket = self.ticket()?;
         runtime.run(Arc::clone(host), self.caller.clone(), ticket, work, call).await
+    }
+
+    /// Count a call of this function, and how it ends: `code` tells the number of an outcome.
+    pub(crate) async fn watched<R>(
+        &self,
+        function: &'static str,
+        call: impl Future<Output = Result<R, CallError>>,
+        code: impl FnOnce(&R) -> Option<u16>,
+    ) -> Result<R, CallError> {
+        let Inner { runtime, host, .. } = &*self.inner;
+        let begun = Instant::now();
+        let tenant = &host.settings.tenant;
+        let span = tracing::info_span!("call", function, tenant);
+        let answer = call.instrument(span).await;
+        let ended = answer.as_ref().map(code);
+        runtime.metrics().called(tenant, function, ended, begun.elapsed());
+        answer
     }
 
     /// Leave to begin something that [`close`](Tenant::close) then waits for.

@@ -82,6 +82,12 @@ impl<W> Door<W> {
         }
     }
 
+    /// How many calls have a permit, and how many wait for one or to have it back.
+    pub(super) fn crowd(&self) -> (usize, usize) {
+        let running = self.width.permits.saturating_sub(self.free);
+        (running, self.waiting + self.returning.len())
+    }
+
     /// Pass at once, if there is a permit and nobody else's turn.
     pub(super) fn pass(&mut self, tenant: TenantId, now: Instant) -> bool {
         let line = self.lines.entry(tenant).or_insert_with(|| Line::new(now));

@@ -23,6 +23,7 @@ use tokio::time::{timeout, timeout_at};
 
 use super::{Limits, Work};
 use crate::error::CallError;
+use crate::metrics::Metrics;
 use door::{Door, Place, Width};
 
 mod door;
@@ -49,10 +50,11 @@ impl TenantId {
 pub(super) struct Admission {
     hashing: Arc<Gate>,
     plain: Arc<Gate>,
+    metrics: Arc<Metrics>,
 }
 
 impl Admission {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, metrics: Arc<Metrics>) -> Self {
         let hashing = Width {
             permits: limits.hashing,
             places: limits.queue,
@@ -61,7 +63,13 @@ impl Admission {
         };
         let plain =
             Width { permits: limits.plain, places: limits.queue_plain, spare: 0, is_shared: true };
-        Self { hashing: Arc::new(Gate::new(hashing)), plain: Arc::new(Gate::new(plain)) }
+        let (hashing, plain) = (Arc::new(Gate::new(hashing)), Arc::new(Gate::new(plain)));
+        Self { hashing, plain, metrics }
+    }
+
+    /// How many calls may hash now, and how many wait for it.
+    pub(super) fn hashing(&self) -> (usize, usize) {
+        self.hashing.door().crowd()
     }
 
     /// Enter now, or wait for one's turn until then.
@@ -71,11 +79,12 @@ impl Admission {
         work: Work,
         until: Instant,
     ) -> Result<Permit, CallError> {
-        let gate = match work {
-            Work::Hashing => &self.hashing,
-            Work::Plain => &self.plain,
+        let (gate, name) = match work {
+            Work::Hashing => (&self.hashing, "hashing"),
+            Work::Plain => (&self.plain, "plain"),
         };
         gate.enter(tenant, until).await.map_err(|advice| {
+            self.metrics.refused(name);
             // Whole seconds, as HTTP tells them (RFC 9110 section 10.2.3), and none too early.
             let seconds = advice.as_millis().div_ceil(1000).max(1);
             let seconds = u64::try_from(seconds).unwrap_or(u64::MAX);

@@ -8,7 +8,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 fn admission(hashing: usize, queue: usize) -> Arc<Admission> {
     let limits = Limits { hashing, queue, plain: 4, queue_plain: 2, ..Limits::default() };
-    Arc::new(Admission::new(&limits))
+    Arc::new(Admission::new(&limits, Arc::default()))
 }
 
 fn soon() -> Instant {

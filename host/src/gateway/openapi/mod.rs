@@ -114,7 +114,9 @@ fn operation_id(route: &Route) -> String {
 fn tag(route: &Route) -> &str {
     match route.path.strip_prefix("/v1/") {
         Some(rest) => rest.split('/').next().unwrap_or_default(),
-        None if matches!(route.path, "/healthz" | "/readyz" | "/openapi.json") => "health",
+        None if matches!(route.path, "/healthz" | "/readyz" | "/openapi.json" | "/metrics") => {
+            "health"
+        }
         None => "pages",
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use tokio::sync::{TryAcquireError, oneshot};
 use tokio::time::timeout;
+use tracing::Instrument;
 use zeroize::Zeroizing;
 
 use super::record::{Document, Record};
@@ -62,10 +63,11 @@ impl Mailer for QueuedMailer {
         // the attempt and the queue.
         let (tell, told) = oneshot::channel();
         let inner = Arc::clone(inner);
-        tokio::spawn(async move {
+        let attempt = async move {
             inner.first_attempt(letter, tell).await;
             drop(permit);
-        });
+        };
+        tokio::spawn(attempt.in_current_span());
         told.await.unwrap_or_else(|_| Err(Error::Other("the attempt was stopped".into())))
     }
 

@@ -52,6 +52,7 @@ use futures_util::future::join_all;
 use mongodb::action::Action;
 use mongodb::options::Collation;
 use mongodb::{Client, Collection};
+use tracing::Instrument;
 
 use super::rules::{check_changes, check_collection, check_inserts};
 use super::{
@@ -236,7 +237,8 @@ impl Store for MongoStore {
             return write::commit(self, changes).await;
         }
         let (store, changes) = (self.clone(), changes.to_vec());
-        let made = tokio::spawn(async move { write::commit(&store, &changes).await });
+        let made = async move { write::commit(&store, &changes).await };
+        let made = tokio::spawn(made.in_current_span());
         made.await.unwrap_or_else(|error| {
             Err(Error::Unavailable(format!(
                 "a commit was stopped: {error}; it is not known whether the change was made"
