@@ -56,6 +56,18 @@ pub(super) enum Command {
     /// prints nothing), or {"error": TEXT, "kind": KIND} with the kind usage, storage, settings,
     /// overloaded, component or other, and retry_after in seconds with overloaded.
     Batch,
+    /// Write a copy of the embedded store to a file, while everything goes on.
+    ///
+    /// It is true at one moment, checked, and readable for this user alone. Codes and waiting mail in it
+    /// need the secret key, which is not in it: keep DIR/secret.key with it. The copy and that key are
+    /// as secret as the store.
+    Backup(Backup),
+    /// Put what a backup holds in the place of everything in the embedded store, while everything
+    /// goes on.
+    ///
+    /// Whoever has the store open sees all of it at once. What was there before is kept in a file beside
+    /// the store. Sessions and open codes are again what they were when the backup was made.
+    Restore(Restore),
     /// Try the configuration: the settings, the store with its indexes, the log-in of the mail
     /// account, the clock.
     ///
@@ -107,6 +119,29 @@ pub(super) struct Serve {
     /// Where to listen, instead of the setting `gateway.listen`; port 0: any that is free.
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Backup {
+    /// Where to. The folder must be there.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// Replace FILE if it is an earlier backup.
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Restore {
+    /// What `backup` has written.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Keep nothing of what was there before.
+    #[arg(long)]
+    pub(super) no_keep: bool,
 }
 
 #[derive(Args, Debug)]
