@@ -67,6 +67,7 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Command::Component { output, no_simd } => {
             print::component(output.as_deref(), *no_simd)?;
         }
+        Command::Man { output } => print::manual(output.as_deref())?,
         Command::Completions { shell } => print::completions(*shell)?,
     }
     Ok(ExitCode::SUCCESS)

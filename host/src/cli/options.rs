@@ -106,6 +106,12 @@ pub(super) enum Command {
         #[arg(long)]
         no_simd: bool,
     },
+    /// Print the manual page, or write one for each command too.
+    Man {
+        /// The folder that they are written to, made if it is not there.
+        #[arg(long, short, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
     /// Print a script that completes commands and options in a shell; in bash and zsh, function
     /// names too.
     Completions {
@@ -161,6 +167,11 @@ pub(super) struct Call {
     /// when absent or `-`.
     #[arg(index = 2, value_name = "JSON")]
     pub(super) json: Option<String>,
+}
+
+/// The command line.
+pub(super) fn as_typed() -> Clap {
+    Options::command()
 }
 
 /// The command line with the function names spelled out, which a shell can then offer. Not used
