@@ -141,7 +141,7 @@ fn a_running_service_goes_on_with_what_was_restored() {
     let client = gateway.client();
     let admin = gateway.admin("default");
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("backup.db");
+    let file = folder.path().join("backup.db").into_os_string().into_string().unwrap();
     let sign_in = |name: &str, status| {
         let who = json!({"email": format!("{name}@example.com"), "password": "correct horse"});
         client.post("/v1/session", who).is(status)
@@ -152,11 +152,11 @@ fn a_running_service_goes_on_with_what_was_restored() {
     };
     register("ann");
     sign_in("ann", 200);
-    succeeds(gateway.command(&["backup", "--output"]).arg(&file));
+    succeeds(&mut gateway.command(&["backup", "--output", &file]));
     register("bob");
     sign_in("bob", 200);
 
-    let said = succeeds(gateway.command(&["restore", "--yes"]).arg(&file));
+    let said = succeeds(&mut gateway.command(&["restore", "--yes", &file]));
     sign_in("ann", 200);
     sign_in("bob", 401);
     // He may register anew: nothing of him is left in the way.
@@ -165,7 +165,7 @@ fn a_running_service_goes_on_with_what_was_restored() {
     let kept = said.split(": what was there before").next().unwrap();
     assert!(kept.contains("portcullis.db.before-restore-"), "{said}");
     is_whole(Path::new(kept));
-    succeeds(gateway.command(&["restore", "--yes", "--no-keep"]).arg(kept));
+    succeeds(&mut gateway.command(&["restore", "--yes", "--no-keep", kept]));
     sign_in("ann", 200);
     sign_in("bob", 200);
     assert!(gateway.runs());

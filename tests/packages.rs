@@ -51,7 +51,7 @@ fn systemd_finds_nothing_wrong_with_the_unit() {
     let output = output.expect("systemd-analyze is needed for this test: ./test installs it");
     let said = [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
     assert!(output.status.success(), "{said:?}");
-    assert_eq!(said, [const { String::new() }; 2]);
+    assert!(said.iter().all(String::is_empty), "{said:?}");
 }
 
 #[test]
