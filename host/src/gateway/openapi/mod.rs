@@ -205,7 +205,10 @@ fn password_or_code(properties: &Map<String, Value>, required: &[&str]) -> Value
     };
     json!([
         whole("password", &[("code", none.clone()), ("ticket", none.clone())]),
-        whole("code", &[("password", none), ("mfa", json!({ "const": false }))]),
+        whole(
+            "code",
+            &[("password", none), ("mfa", json!({ "type": "boolean", "enum": [false] }))]
+        ),
     ])
 }
 

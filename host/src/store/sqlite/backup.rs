@@ -108,6 +108,9 @@ pub fn restore(
         }
         run(&copy, progress).map_err(|failure| failed(text(failure)))?;
     }
+    // All of it is in the log now. That is how it is safe, but slow to read; a writer would see to it
+    // later, and so it does not matter if it cannot be done here.
+    let _ = store.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     drop(store);
     // An older copy may lack a collection.
     prepare(&file, PATIENCE).map_err(failed)
