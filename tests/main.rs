@@ -8,6 +8,7 @@
 )] // a test that cannot go on stops, and a test program has no public
 
 mod argon2id;
+mod backup;
 mod bad_input;
 #[path = "../argon2id/tests/cases/mod.rs"]
 mod cases;
@@ -22,6 +23,7 @@ mod gateway;
 mod isolation;
 mod mail_queue;
 mod mongo;
+mod packages;
 mod program;
 mod races;
 mod readme;

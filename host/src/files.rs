@@ -30,15 +30,46 @@ pub(crate) fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<(
     write(folder, content, |file| file.persist(folder.join(name)))
 }
 
+/// A file without content for the owner alone, which is gone unless it is [`publish`]ed.
+#[cfg(feature = "sqlite")]
+pub(crate) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    unnamed(folder)
+}
+
+/// Give the file its name, in the folder that it is in, when its content is on the disk.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] when there is one of that name and it is not to be replaced.
+#[cfg(feature = "sqlite")]
+pub(crate) fn publish(file: NamedTempFile, path: &Path, replace: bool) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("/"));
+    name(file, folder, |file| match replace {
+        true => file.persist(path),
+        false => file.persist_noclobber(path),
+    })
+}
+
 fn write(
     folder: &Path,
     content: &[u8],
     persist: impl FnOnce(NamedTempFile) -> Result<File, PersistError>,
 ) -> io::Result<()> {
+    let mut file = unnamed(folder)?;
+    file.write_all(content)?;
+    name(file, folder, persist)
+}
+
+fn unnamed(folder: &Path) -> io::Result<NamedTempFile> {
     // The leading dot and the ending keep what a killed process leaves behind from being taken for
     // the real thing. `tempfile` creates with mode 600.
-    let mut file = tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)?;
-    file.write_all(content)?;
+    tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)
+}
+
+fn name(
+    file: NamedTempFile,
+    folder: &Path,
+    persist: impl FnOnce(NamedTempFile) -> Result<File, PersistError>,
+) -> io::Result<()> {
     file.as_file().sync_all()?;
     persist(file).map_err(|refused| refused.error)?;
     // The name is durable only when the folder is. Elsewhere a folder cannot be opened like that.

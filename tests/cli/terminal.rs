@@ -102,3 +102,15 @@ fn the_component_is_not_written_to_a_terminal() {
     assert_eq!(code, 2);
     assert!(seen.contains("--output"), "{seen}");
 }
+
+#[test]
+fn before_a_restore_it_is_asked_and_only_yes_goes_on() {
+    let place = Place::new();
+    let mut terminal = Terminal::run(&place, "restore backup.db");
+    terminal.shows("Type yes to go on: ");
+    terminal.types("y");
+    let (code, seen) = terminal.ends();
+    assert_eq!(code, 2, "{seen}");
+    assert!(seen.contains("nothing was done"), "{seen}");
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0);
+}

@@ -1,6 +1,7 @@
 //! The gateway, from outside.
 
 mod browser;
+mod client;
 mod compiled;
 mod description;
 mod forward_auth;

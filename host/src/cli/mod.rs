@@ -6,6 +6,7 @@
 //! - `open`: from settings to a tenant that can be called;
 //! - `call`, `prompt`: one call, and what it asks for on a terminal;
 //! - `batch`, `lines`: calls from standard input, line by line;
+//! - `backup`: a copy of the embedded store, and the way back;
 //! - `check`, `migrate`: whether a configuration works, and a database of other programs;
 //! - `serve`: the service over HTTP, and its admin tokens;
 //! - `print`: lists, completions, the component, and writing to standard output at all.
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod backup;
 mod batch;
 mod call;
 mod check;
@@ -59,6 +61,8 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
     match &options.command {
         Command::Call(call) => return call::run(&options.common, call),
         Command::Batch => batch::run(&options.common)?,
+        Command::Backup(backup) => backup::backup(&options.common, backup)?,
+        Command::Restore(restore) => backup::restore(&options.common, restore)?,
         Command::Check => return check::run(&options.common),
         Command::Migrate(migrate) => return migrate::run(&options.common, migrate),
         Command::Serve(serve) => serve::run(&options.common, serve)?,
@@ -68,6 +72,7 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Command::Component { output, no_simd } => {
             print::component(output.as_deref(), *no_simd)?;
         }
+        Command::Man { output } => print::manual(output.as_deref())?,
         Command::Completions { shell } => print::completions(*shell)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -68,6 +68,18 @@ pub(super) enum Command {
     /// prints nothing), or {"error": TEXT, "kind": KIND} with the kind usage, storage, settings,
     /// overloaded, component or other, and retry_after in seconds with overloaded.
     Batch,
+    /// Write a copy of the embedded store to a file, while everything goes on.
+    ///
+    /// It is true at one moment, checked, and readable for this user alone. Codes and waiting mail in it
+    /// need the secret key, which is not in it: keep DIR/secret.key with it. The copy and that key are
+    /// as secret as the store.
+    Backup(Backup),
+    /// Put what a backup holds in the place of everything in the embedded store, while everything
+    /// goes on.
+    ///
+    /// Whoever has the store open sees all of it at once. What was there before is kept in a file beside
+    /// the store. Sessions and open codes are again what they were when the backup was made.
+    Restore(Restore),
     /// Try the configuration: the settings, the store with its indexes, the log-in of the mail
     /// account, the clock.
     ///
@@ -106,6 +118,12 @@ pub(super) enum Command {
         #[arg(long)]
         no_simd: bool,
     },
+    /// Print the manual page, or write one for each command too.
+    Man {
+        /// The folder that they are written to, made if it is not there.
+        #[arg(long, short, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
     /// Print a script that completes commands and options in a shell; in bash and zsh, function
     /// names too.
     Completions {
@@ -119,6 +137,29 @@ pub(super) struct Serve {
     /// Where to listen, instead of the setting `gateway.listen`; port 0: any that is free.
     #[arg(long, value_name = "ADDR")]
     pub(super) listen: Option<SocketAddr>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Backup {
+    /// Where to. The folder must be there.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: PathBuf,
+    /// Replace FILE if it is an earlier backup.
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Restore {
+    /// What `backup` has written.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub(super) yes: bool,
+    /// Keep nothing of what was there before.
+    #[arg(long)]
+    pub(super) no_keep: bool,
 }
 
 #[derive(Args, Debug)]
@@ -138,6 +179,11 @@ pub(super) struct Call {
     /// when absent or `-`.
     #[arg(index = 2, value_name = "JSON")]
     pub(super) json: Option<String>,
+}
+
+/// The command line.
+pub(super) fn as_typed() -> Clap {
+    Options::command()
 }
 
 /// The command line with the function names spelled out, which a shell can then offer. Not used

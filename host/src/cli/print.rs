@@ -94,6 +94,18 @@ pub(super) fn completions(shell: Shell) -> anyhow::Result<()> {
     bytes(&script).context("standard output")
 }
 
+/// `portcullis man`.
+pub(super) fn manual(output: Option<&Path>) -> anyhow::Result<()> {
+    let Some(folder) = output else {
+        let mut page = Vec::new();
+        clap_mangen::Man::new(options::as_typed()).render(&mut page)?;
+        return bytes(&page).context("standard output");
+    };
+    fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(options::as_typed(), folder))
+        .with_context(|| folder.display().to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

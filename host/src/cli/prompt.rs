@@ -25,6 +25,12 @@ pub(super) fn complete(
     if answers.is_empty() { Ok(given) } else { extend(&given, &answers) }
 }
 
+/// Ask whether to go on; only `yes` says so.
+pub(super) fn confirm(question: &str) -> anyhow::Result<bool> {
+    let answer = line(&format!("{question} Type yes to go on: "))?;
+    Ok(answer.trim() == "yes")
+}
+
 /// One answer: a line without its end.
 fn ask(parameter: &Parameter) -> anyhow::Result<Zeroizing<String>> {
     let label = match parameter.kind {
@@ -34,6 +40,10 @@ fn ask(parameter: &Parameter) -> anyhow::Result<Zeroizing<String>> {
     if parameter.secret {
         return Ok(Zeroizing::new(rpassword::prompt_password(label)?));
     }
+    line(&label)
+}
+
+fn line(label: &str) -> anyhow::Result<Zeroizing<String>> {
     // Not on standard output, which is for the reply.
     let mut stderr = io::stderr();
     stderr.write_all(label.as_bytes()).and_then(|()| stderr.flush())?;

@@ -3,6 +3,7 @@
 //! ```text
 //! portcullis.db     the store of the tenant `default`
 //! tenants/NAME.db   the store of any other tenant
+//!   ….before-restore-TIME  beside it, what a restored backup has taken the place of
 //! outbox/           mail, one `.eml` file each
 //! secret.key        the key for digests, made at the first start
 //! compiled/         the component as machine code, kept by the program for its next start

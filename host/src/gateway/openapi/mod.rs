@@ -172,38 +172,45 @@ fn object<'p>(parameters: impl Iterator<Item = &'p Parameter>, longest: Option<u
         properties.insert(parameter.name.to_owned(), schema);
     }
     let optional = |name| properties.contains_key(name) && !required.contains(&name);
-    let either = optional("password") && optional("code");
+    let either = (optional("password") && optional("code"))
+        .then(|| password_or_code(&properties, &required));
     let mut object = json!({
         "type": "object",
         "properties": properties,
         "required": required,
         "additionalProperties": false,
     });
-    if let Some(fields) = object.as_object_mut().filter(|_| either) {
-        fields.insert("oneOf".to_owned(), password_or_code());
+    if let (Some(fields), Some(either)) = (object.as_object_mut(), either) {
+        fields.insert("oneOf".to_owned(), either);
     }
     object
 }
 
-/// Signing in takes one of the two, and with it what belongs to it.
-fn password_or_code() -> Value {
+/// Signing in takes one of the two, and with it what belongs to it. Each is the whole object: who makes
+/// a client of this description looks at nothing beside them.
+fn password_or_code(properties: &Map<String, Value>, required: &[&str]) -> Value {
+    let secret = json!({ "type": "string", "format": "password", "writeOnly": true });
+    let none = json!({ "type": "null" });
+    let whole = |name: &str, others: &[(&str, Value)]| {
+        let mut properties = properties.clone();
+        properties.insert(name.to_owned(), secret.clone());
+        for (other, schema) in others {
+            properties.insert((*other).to_owned(), schema.clone());
+        }
+        let required: Vec<&str> = required.iter().copied().chain([name]).collect();
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": false,
+        })
+    };
     json!([
-        {
-            "required": ["password"],
-            "properties": {
-                "password": { "type": "string" },
-                "code": { "type": "null" },
-                "ticket": { "type": "null" },
-            },
-        },
-        {
-            "required": ["code"],
-            "properties": {
-                "code": { "type": "string" },
-                "password": { "type": "null" },
-                "mfa": { "const": false },
-            },
-        },
+        whole("password", &[("code", none.clone()), ("ticket", none.clone())]),
+        whole(
+            "code",
+            &[("password", none), ("mfa", json!({ "type": "boolean", "enum": [false] }))]
+        ),
     ])
 }
 

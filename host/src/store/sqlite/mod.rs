@@ -26,6 +26,7 @@ use crate::error::SetupError;
 use session::Session;
 use worker::{Workers, Write};
 
+pub mod backup;
 mod failure;
 mod open;
 mod read;

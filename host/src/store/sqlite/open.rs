@@ -109,7 +109,7 @@ fn warn_if_readable_by_others(_: &Path) {}
 
 /// Refuses what is not ours, looking at nothing but the header, through a connection that neither
 /// locks nor writes: an ordinary one would recover a journal that it finds, which changes the file.
-fn recognise(file: &Path) -> Result<(), String> {
+pub(super) fn recognise(file: &Path) -> Result<(), String> {
     match fs::metadata(file).map_err(|error| error.to_string())?.len() {
         0 => return Ok(()),
         // SQLite takes a file of one byte for an empty one and would write over it.
@@ -144,7 +144,7 @@ fn check_header(application: i32, layout: i32) -> Result<(), String> {
 }
 
 /// The file as a URI (<https://www.sqlite.org/uri.html>) that says not to lock or recover it.
-fn immutable_uri(file: &Path) -> String {
+pub(super) fn immutable_uri(file: &Path) -> String {
     let mut uri = String::from("file:");
     for byte in file.as_os_str().as_encoded_bytes() {
         match byte {
@@ -186,7 +186,7 @@ fn initialise(session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-fn text(failure: Failure) -> String {
+pub(super) fn text(failure: Failure) -> String {
     match Error::from(failure) {
         Error::Unavailable(text) | Error::Other(text) | Error::Damaged(text) => text,
         Error::Partial(partial) => partial.reason,

@@ -1,0 +1,111 @@
+//! `portcullis backup` and `portcullis restore`: a copy of the embedded store, and the way back.
+
+use std::ffi::OsString;
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anyhow::bail;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::open::load_settings;
+use super::options::{Backup, Common, Restore};
+use super::{print, prompt};
+use crate::settings::Settings;
+use crate::store::sqlite::backup as copy;
+use crate::tenant::embedded_store;
+
+/// Write a copy, and say where it is.
+pub(super) fn backup(common: &Common, options: &Backup) -> anyhow::Result<()> {
+    let settings = load_settings(common)?;
+    let store = embedded(common, &settings, "mongodump")?;
+    let bar = Bar::new("backup");
+    copy::backup(&store, &options.output, options.force, &mut |done, all| bar.at(done, all))?;
+    bar.end();
+    print::line(&format!("{}: the backup is whole", options.output.display()))?;
+    Ok(())
+}
+
+/// Put a copy in the place of everything, and say where that is now.
+pub(super) fn restore(common: &Common, options: &Restore) -> anyhow::Result<()> {
+    let settings = load_settings(common)?;
+    let store = embedded(common, &settings, "mongorestore")?;
+    if !options.yes {
+        let what = format!(
+            "Everything in {} is replaced by what {} holds.",
+            store.display(),
+            options.file.display()
+        );
+        if !io::stdin().is_terminal() {
+            bail!("{what} Nothing was done: say so with --yes");
+        }
+        if !prompt::confirm(&what)? {
+            bail!("nothing was done");
+        }
+    }
+    let keep = (!options.no_keep && store.exists()).then(|| before(&store));
+    let bar = Bar::new("restore");
+    copy::restore(&store, &options.file, keep.as_deref(), &mut |done, all| bar.at(done, all))?;
+    bar.end();
+    if let Some(keep) = keep {
+        print::line(&format!("{}: what was there before", keep.display()))?;
+    }
+    print::line(&format!("{}: restored", store.display()))?;
+    let own_key = settings.origins.contains_key("secret_key");
+    if !own_key && !common.data.join("secret.key").exists() {
+        // Nobody is left to be told when this fails.
+        let _ = writeln!(
+            io::stderr(),
+            "portcullis: {} has no secret.key: without the one of the backup, its open codes are \
+             refused and its waiting mail stays sealed",
+            common.data.display()
+        );
+    }
+    Ok(())
+}
+
+/// The tenant's embedded store.
+fn embedded(common: &Common, settings: &Settings, other: &str) -> anyhow::Result<PathBuf> {
+    if settings.host.mongo.is_some() {
+        bail!(
+            "the tenant {} has its records in MongoDB, of which {other} makes copies; this is for \
+             the embedded store",
+            settings.tenant
+        );
+    }
+    Ok(embedded_store(&common.data, &settings.tenant)?)
+}
+
+/// A name beside the store that says what the file is, and from when.
+fn before(store: &Path) -> PathBuf {
+    let now = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
+    // Colons are no part of names everywhere.
+    let now = now.replace([':', '-'], "");
+    let mut name = OsString::from(store);
+    name.push(format!(".before-restore-{now}"));
+    name.into()
+}
+
+/// How far it is, for a person to see.
+struct Bar(Option<ProgressBar>);
+
+impl Bar {
+    fn new(what: &'static str) -> Self {
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {percent}% {eta}");
+        let bar = style.ok().filter(|_| io::stderr().is_terminal());
+        Self(bar.map(|style| ProgressBar::new(0).with_style(style).with_message(what)))
+    }
+
+    fn at(&self, done: u64, all: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_length(all);
+            bar.set_position(done);
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
