@@ -36,6 +36,20 @@ pub enum CallError {
     Other(String),
 }
 
+impl CallError {
+    /// Which of the cases it is, in one word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Usage(_) => "usage",
+            Self::Store(_) => "storage",
+            Self::Settings(_) => "settings",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Component(_) => "component",
+            Self::Other(_) => "other",
+        }
+    }
+}
+
 /// A runtime or tenant that could not be set up.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -5,6 +5,7 @@
 //! - `open`: from settings to a tenant that can be called;
 //! - `call`, `prompt`: one call, and what it asks for on a terminal;
 //! - `batch`, `lines`: calls from standard input, line by line;
+//! - `audit`: what the audit log says;
 //! - `check`, `migrate`: whether a configuration works, and a database of other programs;
 //! - `serve`: the service over HTTP, and its admin tokens;
 //! - `print`: lists, completions, the component, and writing to standard output at all.
@@ -16,6 +17,7 @@ use clap::Parser;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
+mod audit;
 mod batch;
 mod call;
 mod check;
@@ -53,6 +55,7 @@ pub fn main() -> ExitCode {
 fn run(options: &Options) -> anyhow::Result<ExitCode> {
     match &options.command {
         Command::Call(call) => return call::run(&options.common, call),
+        Command::Audit(audit) => audit::run(&options.common, audit)?,
         Command::Batch => batch::run(&options.common)?,
         Command::Check => return check::run(&options.common),
         Command::Migrate(migrate) => return migrate::run(&options.common, migrate),

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -28,6 +29,11 @@ use crate::error::{CallError, SetupError};
 pub struct Runtime {
     inner: Arc<Inner>,
 }
+
+/// What follows a call before its answer is given, with the time until which it may take.
+pub(crate) type After<R> = Box<
+    dyn FnOnce(&Result<R, CallError>, Instant) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send,
+>;
 
 struct Inner {
     pools: Pools,
@@ -97,7 +103,7 @@ impl Runtime {
     ///
     /// Waiting for admission ends with the future that waits. A call that has begun is finished even if
     /// nobody waits for it any more: a caller who hangs up must not stop it between its commit and what
-    /// belongs to it. `ticket` is given back then.
+    /// belongs to it. `after` is part of it; `ticket` is given back then.
     pub(crate) async fn run<R, F, Fut>(
         &self,
         host: Arc<Host>,
@@ -105,6 +111,7 @@ impl Runtime {
         ticket: OwnedSemaphorePermit,
         work: Work,
         call: F,
+        after: Option<After<R>>,
     ) -> Result<R, CallError>
     where
         F: FnOnce(Call) -> Fut + Send + 'static,
@@ -122,6 +129,11 @@ impl Runtime {
                 let state = State::new(host, caller, permit.clone(), &inner.limits, work, end);
                 let remains = Remains::default();
                 let answer = inner.answer(state, remains.clone(), work, call).await;
+                if let Some(after) = after {
+                    // A call that has used up its time has this much more to be written down.
+                    let until = end.max(Instant::now() + inner.limits.grace());
+                    after(&answer, until).await;
+                }
                 (answer, Behind { remains, permit, ticket })
             }
         };

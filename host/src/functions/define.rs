@@ -164,8 +164,11 @@ macro_rules! interfaces {
                         $( $parameter: $crate::functions::define::typed!($kind $(= $default)?), )*
                     ) -> Result<$Answer, CallError> {
                         $( let $parameter = $parameter.keep(); )*
+                        let subject = Subject::of(stringify!($name))
+                            $( .with(stringify!($parameter), $parameter.text()) )*;
+                        let work = $crate::functions::define::work!($weight);
                         self.tenant
-                            .run($crate::functions::define::work!($weight), move |mut call| async move {
+                            .decide(subject, Answers::told, work, move |mut call| async move {
                                 let exports = call.exports.$interface(&mut call.store)?;
                                 exports.$export(&mut call.store, $( $parameter.lend() ),*).await
                             })

@@ -5,6 +5,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::descriptor::Returns;
+use crate::audit::Told;
 use crate::contract::sessions::{Identity, Known, Listed, Opened, Session, SignedIn};
 use crate::contract::types::{Answer, Outcome};
 use crate::error::CallError;
@@ -115,12 +116,21 @@ pub(super) trait Answers {
     const RETURNS: Returns;
 
     fn reply(self) -> Result<Reply, CallError>;
+
+    /// What the audit log is told of it.
+    fn told(&self) -> Told {
+        Told::done()
+    }
 }
 
 impl Answers for Outcome {
     const RETURNS: Returns = Returns::Outcome;
     fn reply(self) -> Result<Reply, CallError> {
         Ok(Reply::Outcome(self))
+    }
+
+    fn told(&self) -> Told {
+        Told { success: self.success, outcome: self.code.to_string(), about: None }
     }
 }
 
@@ -140,6 +150,17 @@ impl Answers for SignedIn {
         match self {
             Self::Opened(opened) => data(&OpenedJson::from(&opened)),
             Self::Outcome(outcome) => outcome.reply(),
+        }
+    }
+
+    fn told(&self) -> Told {
+        match self {
+            Self::Opened(opened) => Told {
+                outcome: "202".into(),
+                about: Some(opened.identity.email.clone()),
+                ..Told::done()
+            },
+            Self::Outcome(outcome) => outcome.told(),
         }
     }
 }
