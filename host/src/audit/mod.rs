@@ -185,6 +185,7 @@ impl Log {
 
     /// Something that a stranger is refused before any function is called; nothing where these are too
     /// many.
+    #[cfg(feature = "gateway")]
     pub(crate) fn refusal(&self, name: &str, outcome: &str, caller: &Caller) -> Option<Event> {
         self.flood().admits(Instant::now()).then(|| self.event(name, outcome, caller))
     }

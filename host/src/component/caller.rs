@@ -25,6 +25,7 @@ pub struct Caller {
 
 /// As whom a caller stands in the audit log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "gateway"), allow(dead_code))]
 pub(crate) enum By {
     /// The program that this is part of, or that started it.
     #[default]
@@ -80,6 +81,7 @@ impl Caller {
     }
 
     /// As whom the audit log names this caller.
+    #[cfg(feature = "gateway")]
     #[must_use]
     pub(crate) fn named(mut self, by: By) -> Self {
         self.by = by;

@@ -32,6 +32,7 @@ mod ticks;
 
 pub(crate) use admission::TenantId;
 pub use call::{Call, Exports, Sandbox};
+#[cfg(feature = "gateway")]
 pub(crate) use caller::By;
 pub use caller::Caller;
 pub use limits::Limits;

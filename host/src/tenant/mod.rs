@@ -6,7 +6,9 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::audit::{Event, Events, Log, Query, Subject, Told};
-use crate::component::{After, By, Call, Caller, Host, Runtime, Work};
+#[cfg(feature = "gateway")]
+use crate::component::By;
+use crate::component::{After, Call, Caller, Host, Runtime, Work};
 use crate::contract::types::Failure;
 use crate::error::CallError;
 use crate::settings::Settings;
