@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
@@ -111,7 +112,8 @@ fn every_kind_of_event_is_told_and_no_secret_is() {
     let some = printed(&gateway, &["audit", "--user", "NEW@example.com", "--event", "block"]);
     assert_eq!(some.lines().count(), 1, "{some}");
     let log = json!(events).to_string();
-    for secret in [PASSWORD, "wrong-secret", "another secret one", "custom-secret", &token] {
+    for secret in [PASSWORD, "wrong-secret", "another secret one", "custom-secret", token.as_str()]
+    {
         assert!(!log.contains(secret), "{secret}");
     }
     for secret in [first, code, proof] {
@@ -204,9 +206,9 @@ fn no_event_whose_answer_was_seen_is_lost_to_a_sigkill() {
         });
         for number in 0..10_000 {
             let body = json!({ "email": format!("u{number}@example.com"), "password": PASSWORD });
-            let sent = std::panic::catch_unwind(|| {
+            let sent = catch_unwind(AssertUnwindSafe(|| {
                 admin.post("/v1/auth/register_user_no_verif", body).status
-            });
+            }));
             match sent {
                 Ok(200) => seen += 1,
                 _ => break,
