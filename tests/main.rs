@@ -8,6 +8,7 @@
 )] // a test that cannot go on stops, and a test program has no public
 
 mod argon2id;
+mod audit;
 mod backup;
 mod bad_input;
 #[path = "../argon2id/tests/cases/mod.rs"]

@@ -36,6 +36,7 @@
 //!   implementations;
 //! - [`settings`]: the file and the environment that tenants are configured with;
 //! - [`component`]: the compiled component and one call from its admission to its end;
+//! - [`audit`]: what has happened to accounts, written down by the host;
 //! - [`tenant`]: settings, a store and a mailer, on whose behalf calls are made;
 //! - [`functions`]: every function of the component, typed and by name with JSON;
 //! - [`gateway`]: the functions over HTTP, with sessions and sign-in pages;
@@ -49,6 +50,7 @@
 //! with a queue in the store), `gateway` (the service over HTTP) and `cli` (the program) are on by
 //! default; `conformance` is the suite that every store must pass.
 
+pub mod audit;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod component;

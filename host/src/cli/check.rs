@@ -15,7 +15,7 @@ use crate::mail::smtp::SmtpTransport;
 use crate::mail::transport::Transport;
 use crate::settings::Settings;
 use crate::store::mongo::MongoStore;
-use crate::store::{COLLECTIONS, MAIL};
+use crate::store::{AUDIT, COLLECTIONS, MAIL};
 use crate::tenant::{Tenant, database};
 
 /// How far the clocks of a host and of its database may be apart. Codes and limits are written by one
@@ -149,7 +149,7 @@ async fn indexes(store: &MongoStore, report: &mut Report) -> anyhow::Result<()> 
         report.wrong("indexes", &problem.to_string())?;
     }
     match problems.is_empty() {
-        true => report.right("indexes", &format!("of {}, {MAIL}", COLLECTIONS.join(", "))),
+        true => report.right("indexes", &format!("of {}, {MAIL}, {AUDIT}", COLLECTIONS.join(", "))),
         false => Ok(()),
     }
 }

@@ -6,6 +6,7 @@
 //! - `open`: from settings to a tenant that can be called;
 //! - `call`, `prompt`: one call, and what it asks for on a terminal;
 //! - `batch`, `lines`: calls from standard input, line by line;
+//! - `audit`: what the audit log says;
 //! - `backup`: a copy of the embedded store, and the way back;
 //! - `check`, `migrate`: whether a configuration works, and a database of other programs;
 //! - `serve`: the service over HTTP, and its admin tokens;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod audit;
 mod backup;
 mod batch;
 mod call;
@@ -60,6 +62,7 @@ pub fn main() -> ExitCode {
 fn run(options: &Options) -> anyhow::Result<ExitCode> {
     match &options.command {
         Command::Call(call) => return call::run(&options.common, call),
+        Command::Audit(audit) => audit::run(&options.common, audit)?,
         Command::Batch => batch::run(&options.common)?,
         Command::Backup(backup) => backup::backup(&options.common, backup)?,
         Command::Restore(restore) => backup::restore(&options.common, restore)?,

@@ -80,6 +80,8 @@ pub(super) enum Command {
     /// Whoever has the store open sees all of it at once. What was there before is kept in a file beside
     /// the store. Sessions and open codes are again what they were when the backup was made.
     Restore(Restore),
+    /// Print the audit log: what has happened to accounts, the oldest first, one line for each event.
+    Audit(Audit),
     /// Try the configuration: the settings, the store with its indexes, the log-in of the mail
     /// account, the clock.
     ///
@@ -130,6 +132,28 @@ pub(super) enum Command {
         /// Which shell.
         shell: Shell,
     },
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Audit {
+    /// Only from then on: so long ago (`1h`, `30days`), or a time such as 2026-01-31T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(super) since: Option<String>,
+    /// Only before then.
+    #[arg(long, value_name = "TIME")]
+    pub(super) until: Option<String>,
+    /// Only of this account.
+    #[arg(long, value_name = "EMAIL")]
+    pub(super) user: Option<String>,
+    /// Only of this name, for instance sign-in.
+    #[arg(long, value_name = "NAME")]
+    pub(super) event: Option<String>,
+    /// Go on with new events as they come, until interrupted.
+    #[arg(long)]
+    pub(super) follow: bool,
+    /// One JSON object for each event.
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Args, Debug)]

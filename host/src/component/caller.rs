@@ -1,5 +1,7 @@
 //! Who a call is made for.
 
+use std::net::IpAddr;
+
 use zeroize::Zeroizing;
 
 /// What a host knows of whoever made a call, for the component: see `wit/caller.wit`. Without
@@ -13,16 +15,46 @@ use zeroize::Zeroizing;
 /// ```
 #[derive(Clone, Default)]
 pub struct Caller {
+    /// For the audit log.
+    pub(crate) by: By,
+    pub(crate) from: Option<IpAddr>,
     pub(super) hide_accounts: bool,
     pub(super) ticket: Option<Zeroizing<String>>,
     pub(super) device: Option<Zeroizing<String>>,
+}
+
+/// As whom a caller stands in the audit log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "gateway"), allow(dead_code))]
+pub(crate) enum By {
+    /// The program that this is part of, or that started it.
+    #[default]
+    Application,
+    /// Anybody.
+    Stranger,
+    /// Whoever has the admin token.
+    Admin,
+    /// Whoever runs this program.
+    #[allow(dead_code, reason = "for commands that act by themselves")]
+    Operator,
+}
+
+impl By {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Application => "application",
+            Self::Stranger => "stranger",
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+        }
+    }
 }
 
 impl Caller {
     /// Somebody who must not learn who has an account.
     #[must_use]
     pub fn stranger() -> Self {
-        Self { hide_accounts: true, ..Self::default() }
+        Self { hide_accounts: true, by: By::Stranger, ..Self::default() }
     }
 
     /// With a secret of this caller alone, of at least 128 random bits: codes that are made for
@@ -38,6 +70,21 @@ impl Caller {
     #[must_use]
     pub fn with_device(mut self, device: impl Into<String>) -> Self {
         self.device = Some(Zeroizing::new(device.into()));
+        self
+    }
+
+    /// With the IP address that the call comes from, for the audit log.
+    #[must_use]
+    pub fn with_address(mut self, from: IpAddr) -> Self {
+        self.from = Some(from);
+        self
+    }
+
+    /// As whom the audit log names this caller.
+    #[cfg(feature = "gateway")]
+    #[must_use]
+    pub(crate) fn named(mut self, by: By) -> Self {
+        self.by = by;
         self
     }
 

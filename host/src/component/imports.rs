@@ -18,7 +18,10 @@ use crate::mail::Mailer;
 use crate::metrics::Operation;
 use crate::random::jittered;
 use crate::store::rules::{MAX_KEY, check_changes, check_collection, check_key};
-use crate::store::{COLLECTIONS, Change, Database, Entry, Error, Put, Relocation, Sizes, Verdict};
+use crate::store::{
+    AUDIT, COLLECTIONS, Change, Database, Entry, Error, Expectation, Put, Relocation, Removal,
+    Sizes, Verdict,
+};
 
 /// The pause before a second conflict in a row is told: up to this, doubled for each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
@@ -152,6 +155,12 @@ impl State {
 fn acceptable(changes: &[Change]) -> Result<(), Error> {
     check_changes(changes)?;
     changes.iter().try_for_each(|change| match change {
+        Change::Put(Put { collection, .. })
+        | Change::Move(Relocation { collection, .. })
+        | Change::Remove(Removal { collection, .. })
+        | Change::Expect(Expectation { collection, .. }) => check_is_open(collection),
+    })?;
+    changes.iter().try_for_each(|change| match change {
         Change::Put(Put { edits, .. }) | Change::Move(Relocation { edits, .. }) => {
             if edits.len() > EDITS {
                 return Err(Error::Other(format!("more than {EDITS} edits in a change")));
@@ -165,10 +174,19 @@ fn acceptable(changes: &[Change]) -> Result<(), Error> {
     })
 }
 
+/// Whether the component may have to do with a collection: not with what is written about it.
+fn check_is_open(collection: &str) -> Result<(), Error> {
+    check_collection(collection)?;
+    match collection == AUDIT {
+        true => Err(Error::Other("the audit log is the host's alone".into())),
+        false => Ok(()),
+    }
+}
+
 impl database::Host for State {
     async fn create(&mut self, collection: String) -> wasmtime::Result<Result<(), Error>> {
         let create = async {
-            check_collection(&collection)?;
+            check_is_open(&collection)?;
             let database = self.granted()?;
             self.within(Operation::Administer, NOT_KNOWN, database.create(&collection)).await
         };
@@ -177,7 +195,7 @@ impl database::Host for State {
 
     async fn drop(&mut self, collection: String) -> wasmtime::Result<Result<(), Error>> {
         let drop = async {
-            check_collection(&collection)?;
+            check_is_open(&collection)?;
             let database = self.granted()?;
             self.within(Operation::Administer, NOT_KNOWN, database.remove(&collection)).await
         };
@@ -194,7 +212,7 @@ impl database::Host for State {
 
     async fn count(&mut self, collection: String) -> wasmtime::Result<Result<u64, Error>> {
         let count = async {
-            check_collection(&collection)?;
+            check_is_open(&collection)?;
             let database = self.granted()?;
             self.within(Operation::Administer, "", database.count(&collection)).await
         };
@@ -294,3 +312,37 @@ impl State {
 }
 
 impl crate::contract::types::Host for State {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_component_reaches_the_audit_log_by_no_kind_of_change() {
+        let (collection, key) = (AUDIT.to_owned(), "k".to_owned());
+        let (version, edits) = (String::new(), Vec::new());
+        for change in [
+            Change::Put(Put {
+                collection: collection.clone(),
+                key: key.clone(),
+                version: None,
+                edits: edits.clone(),
+                due: None,
+            }),
+            Change::Move(Relocation {
+                collection: collection.clone(),
+                key: key.clone(),
+                version: version.clone(),
+                to: "l".into(),
+                edits,
+                due: None,
+            }),
+            Change::Remove(Removal { collection: collection.clone(), key: key.clone(), version }),
+            Change::Expect(Expectation { collection, key, version: None }),
+        ] {
+            acceptable(&[change]).expect_err("the audit log");
+        }
+        check_is_open(AUDIT).expect_err("the audit log");
+        assert!(!COLLECTIONS.contains(&AUDIT));
+    }
+}

@@ -32,8 +32,11 @@ mod ticks;
 
 pub(crate) use admission::TenantId;
 pub use call::{Call, Exports, Sandbox};
+#[cfg(feature = "gateway")]
+pub(crate) use caller::By;
 pub use caller::Caller;
 pub use limits::Limits;
+pub(crate) use runtime::After;
 pub use runtime::Runtime;
 pub(crate) use state::Host;
 pub use state::{Clock, State};

@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::path::Path;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -30,6 +31,11 @@ use crate::metrics::{Metrics, Watched};
 pub struct Runtime {
     inner: Arc<Inner>,
 }
+
+/// What follows a call before its answer is given, with the time until which it may take.
+pub(crate) type After<R> = Box<
+    dyn FnOnce(&Result<R, CallError>, Instant) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send,
+>;
 
 struct Inner {
     pools: Pools,
@@ -120,7 +126,7 @@ impl Runtime {
     ///
     /// Waiting for admission ends with the future that waits. A call that has begun is finished even if
     /// nobody waits for it any more: a caller who hangs up must not stop it between its commit and what
-    /// belongs to it. `ticket` is given back then.
+    /// belongs to it. `after` is part of it; `ticket` is given back then.
     pub(crate) async fn run<R, F, Fut>(
         &self,
         host: Arc<Host>,
@@ -128,6 +134,7 @@ impl Runtime {
         ticket: OwnedSemaphorePermit,
         work: Work,
         call: F,
+        after: Option<After<R>>,
     ) -> Result<R, CallError>
     where
         F: FnOnce(Call) -> Fut + Send + 'static,
@@ -146,6 +153,11 @@ impl Runtime {
                 let state = State::new(host, caller, permit.clone(), metrics, limits, work, end);
                 let remains = Remains::default();
                 let answer = inner.answer(state, remains.clone(), work, call).await;
+                if let Some(after) = after {
+                    // A call that has used up its time has this much more to be written down.
+                    let until = end.max(Instant::now() + inner.limits.grace());
+                    after(&answer, until).await;
+                }
                 (answer, Behind { remains, permit, ticket })
             }
             // On whatever thread it goes on, its lines in the log are those of the request.

@@ -259,6 +259,11 @@ pub(super) trait Lend {
     where
         Self: 'a;
     fn lend(&self) -> Self::Lent<'_>;
+
+    /// It, where it is a text.
+    fn text(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl Keep for &str {
@@ -279,6 +284,10 @@ impl Lend for Zeroizing<String> {
     type Lent<'a> = &'a str;
     fn lend(&self) -> &str {
         self
+    }
+
+    fn text(&self) -> Option<&str> {
+        Some(self)
     }
 }
 

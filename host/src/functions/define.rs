@@ -164,9 +164,12 @@ macro_rules! interfaces {
                         $( $parameter: $crate::functions::define::typed!($kind $(= $default)?), )*
                     ) -> Result<$Answer, CallError> {
                         $( let $parameter = $parameter.keep(); )*
+                        let subject = Subject::of(stringify!($name))
+                            $( .with(stringify!($parameter), $parameter.text()) )*;
                         let name = concat!(stringify!($interface), ".", stringify!($name));
+                        let work = $crate::functions::define::work!($weight);
                         let run = self.tenant
-                            .run($crate::functions::define::work!($weight), move |mut call| async move {
+                            .decide(subject, Answers::told, work, move |mut call| async move {
                                 let exports = call.exports.$interface(&mut call.store)?;
                                 exports.$export(&mut call.store, $( $parameter.lend() ),*).await
                             });

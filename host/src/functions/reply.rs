@@ -5,6 +5,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::descriptor::Returns;
+use crate::audit::Told;
 use crate::contract::sessions::{Identity, Known, Listed, Opened, Session, SignedIn};
 use crate::contract::types::{Answer, Outcome};
 use crate::error::CallError;
@@ -120,6 +121,11 @@ pub(super) trait Answers {
     fn code(&self) -> Option<u16> {
         None
     }
+
+    /// What the audit log is told of it.
+    fn told(&self) -> Told {
+        Told::done()
+    }
 }
 
 impl Answers for Outcome {
@@ -127,8 +133,13 @@ impl Answers for Outcome {
     fn reply(self) -> Result<Reply, CallError> {
         Ok(Reply::Outcome(self))
     }
+
     fn code(&self) -> Option<u16> {
         Some(self.code)
+    }
+
+    fn told(&self) -> Told {
+        Told { success: self.success, outcome: self.code.to_string(), about: None }
     }
 }
 
@@ -156,10 +167,22 @@ impl Answers for SignedIn {
             Self::Outcome(outcome) => outcome.reply(),
         }
     }
+
     fn code(&self) -> Option<u16> {
         match self {
+            Self::Opened(_) => Some(202),
             Self::Outcome(outcome) => Some(outcome.code),
-            _ => None,
+        }
+    }
+
+    fn told(&self) -> Told {
+        match self {
+            Self::Opened(opened) => Told {
+                outcome: "202".into(),
+                about: Some(opened.identity.email.clone()),
+                ..Told::done()
+            },
+            Self::Outcome(outcome) => outcome.told(),
         }
     }
 }

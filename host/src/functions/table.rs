@@ -11,6 +11,7 @@ use super::arguments::{Keep, Lend};
 use super::define::interfaces;
 use super::descriptor::{Default, Function, Kind, Parameter};
 use super::reply::Answers;
+use crate::audit::Subject;
 use crate::component::Work;
 use crate::contract::sessions::{Known, Listed, SignedIn};
 use crate::contract::types::{Answer, Outcome};

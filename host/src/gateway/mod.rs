@@ -57,6 +57,7 @@ use crate::error::SetupError;
 use crate::settings::{Config, DEFAULT_TENANT, ServerSettings};
 
 mod admin;
+mod audit;
 mod body;
 mod caretaker;
 mod cookies;

@@ -13,7 +13,7 @@ use axum::routing::MethodRouter;
 
 use super::reply::{Kind, Refusal};
 use super::visit::Visit;
-use super::{forward_auth, functions, health, metrics, pages, session};
+use super::{audit, forward_auth, functions, health, metrics, pages, session};
 use crate::functions::{Parameter, find};
 
 /// A route.
@@ -133,6 +133,7 @@ pub(crate) fn all() -> Vec<Route> {
     routes.extend(functions::routes());
     routes.extend(session::routes());
     routes.extend(forward_auth::routes());
+    routes.extend(audit::routes());
     routes.extend(health::routes());
     routes.extend(metrics::routes());
     routes.extend(pages::routes());
@@ -186,6 +187,11 @@ async fn let_pass(Gated { access, counts, .. }: Gated, request: Request, next: N
             return refused(&request, refusal.retry_after(seconds));
         }
         if access == Access::Admin {
+            if visit.has_bearer()
+                && let Ok(tenant) = visit.tenant(visit.caller(false)).await
+            {
+                tenant.note_refusal("admin-token-refusal", "unauthorized").await;
+            }
             return Refusal::admin_only("this").into_response();
         }
     }

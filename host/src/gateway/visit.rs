@@ -16,7 +16,7 @@ use super::peer::Peer;
 use super::reply::Refusal;
 use super::site::Site;
 use super::slot::Lease;
-use crate::component::Caller;
+use crate::component::{By, Caller};
 use crate::settings::GatewaySettings;
 use crate::tenant::Tenant;
 
@@ -146,6 +146,8 @@ impl Visit {
     pub(crate) fn caller(&self, admin: bool) -> Caller {
         let hidden = self.settings().hide_accounts && !admin;
         let caller = if hidden { Caller::stranger() } else { Caller::default() };
+        let by = if admin { By::Admin } else { By::Stranger };
+        let caller = caller.named(by).with_address(self.peer().address);
         match self.device() {
             Some(device) => caller.with_device(device.as_str()),
             None => caller,
@@ -155,6 +157,11 @@ impl Visit {
     /// Whether it came with the tenant's admin token.
     pub(crate) fn is_admin(&self) -> bool {
         self.inner.bearer.as_ref().is_some_and(|token| self.inner.site.admin.is(token))
+    }
+
+    /// Whether it came with a token in the header, of whatever kind.
+    pub(crate) fn has_bearer(&self) -> bool {
+        self.inner.bearer.is_some()
     }
 
     /// The token that it came with, and how. One in the header is meant before one in a cookie.

@@ -12,6 +12,7 @@
 //! | `certs` | the platform's roots | file of CA certificates (PEM) for TLS to the database, and beside the platform's to the mail server |
 //! | `secret_key` | made once in the data folder | 32 bytes, base64 |
 //! | `old_secret_keys` | none | former keys, only read with: a list, or one text with white space between them |
+//! | `audit_days` | 90 | days that events of the audit log are kept, 0 to 3650; 0: no log |
 //!
 //! Those of the gateway stand with [`GatewaySettings`].
 
@@ -42,6 +43,8 @@ pub struct HostSettings {
     /// CA certificates (PEM): for a database server instead of the platform's, for a mail server
     /// beside them.
     pub certs: Option<PathBuf>,
+    /// Days that events of the audit log are kept; 0: there is no log.
+    pub audit_days: u32,
     /// Its part of the gateway.
     pub gateway: GatewaySettings,
 }
@@ -54,6 +57,7 @@ impl HostSettings {
             && self.smtp == other.smtp
             && self.connection == other.connection
             && self.certs == other.certs
+            && self.audit_days == other.audit_days
     }
 }
 
@@ -124,6 +128,7 @@ pub(super) fn take(tenant: &str, entries: &mut Layer, folder: &Path) -> Result<T
         smtp: mail_account::take(&mut taker)?,
         connection: connection(&mut taker)?,
         certs: certs(&mut taker, folder)?,
+        audit_days: taker.integer("audit_days", 0..=3650)?.unwrap_or(90),
         gateway: gateway::take(&mut taker, folder)?,
     };
     let secret_keys = secret_keys(&mut taker)?;

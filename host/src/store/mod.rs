@@ -35,6 +35,9 @@ pub const COLLECTIONS: [&str; 5] = ["users", "blocked", "limit", "guesses", "ses
 /// The collection of mail that waits to be sent.
 pub const MAIL: &str = "mail";
 
+/// The collection of the audit log, which only the host reads and writes.
+pub const AUDIT: &str = "audit";
+
 /// Records under keys, changed only by compare-and-set. Shared by all requests of a tenant.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use tokio::sync::Semaphore;
 
 use super::{Inner, TICKETS, Tenant};
+use crate::audit::Log;
 use crate::component::{Call, Caller, Clock, Host, Runtime, TenantId, Work};
 use crate::contract::upkeep::BadSetting;
 use crate::error::SetupError;
@@ -122,6 +123,13 @@ impl TenantBuilder {
         self
     }
 
+    /// Keep an audit log ([`Tenant::audit`]) and its events for this many days, 0 to 3650; 0: keep
+    /// none, which is the default unless the settings are those of a file or the environment.
+    pub fn audit_days(mut self, days: u32) -> Self {
+        self.settings.host.audit_days = days.min(3650);
+        self
+    }
+
     /// Where the component learns the time. Without it: from the system.
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
@@ -170,8 +178,16 @@ impl TenantBuilder {
                 "the tenant has none: give `store` or `data_dir`".into(),
             ));
         };
+        let audit = Arc::new(Log::new(
+            &given.settings.tenant,
+            given.settings.host.audit_days,
+            Arc::clone(&store),
+            given.database.clone(),
+            Arc::clone(&given.clock),
+        ));
         let tenant = Tenant {
             inner: Arc::new(Inner {
+                audit,
                 runtime: given.runtime,
                 host: Arc::new(Host {
                     id: TenantId::new(),
@@ -207,16 +223,20 @@ impl Tenant {
             // There will be one of the data folder.
             settings.secret_keys.push(secret_key::from_bytes(&[0; secret_key::LENGTH]));
         }
+        let (store, clock): (Arc<dyn Store>, Clock) =
+            (Arc::new(MemoryStore::default()), Arc::new(SystemTime::now));
+        let audit = Log::new(&settings.tenant, 0, Arc::clone(&store), None, Arc::clone(&clock));
         let tenant = Tenant {
             inner: Arc::new(Inner {
+                audit: Arc::new(audit),
                 runtime: runtime.clone(),
                 host: Arc::new(Host {
                     id: TenantId::new(),
                     settings,
-                    store: Arc::new(MemoryStore::default()),
+                    store,
                     database: None,
                     mailer: None,
-                    clock: Arc::new(SystemTime::now),
+                    clock,
                 }),
                 #[cfg(feature = "smtp")]
                 queue: None,

@@ -7,7 +7,10 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
-use crate::component::{Call, Caller, Host, Runtime, Work};
+use crate::audit::{Event, Events, Log, Query, Subject, Told};
+#[cfg(feature = "gateway")]
+use crate::component::By;
+use crate::component::{After, Call, Caller, Host, Runtime, Work};
 use crate::contract::types::Failure;
 use crate::error::CallError;
 use crate::settings::Settings;
@@ -44,6 +47,7 @@ pub struct Tenant {
 struct Inner {
     runtime: Runtime,
     host: Arc<Host>,
+    audit: Arc<Log>,
     /// Where mail waits, if it goes out through a transport.
     #[cfg(feature = "smtp")]
     queue: Option<crate::mail::queue::QueuedMailer>,
@@ -87,7 +91,82 @@ impl Tenant {
     {
         let Inner { runtime, host, .. } = &*self.inner;
         let ticket = self.ticket()?;
-        runtime.run(Arc::clone(host), self.caller.clone(), ticket, work, call).await
+        runtime.run(Arc::clone(host), self.caller.clone(), ticket, work, call, None).await
+    }
+
+    /// As [`run`](Tenant::run), and what comes of it is in the audit log before it is told.
+    pub(crate) async fn decide<R, F, Fut>(
+        &self,
+        subject: Subject,
+        tell: fn(&R) -> Told,
+        work: Work,
+        call: F,
+    ) -> Result<R, CallError>
+    where
+        F: FnOnce(Call) -> Fut + Send + 'static,
+        Fut: Future<Output = wasmtime::Result<Result<R, Failure>>> + Send + 'static,
+        R: Send + 'static,
+    {
+        let Inner { runtime, host, audit, .. } = &*self.inner;
+        if !audit.is_kept() || !subject.is_told() {
+            return self.run(work, call).await;
+        }
+        let ticket = self.ticket()?;
+        let (log, caller) = (Arc::clone(audit), self.caller.clone());
+        let after: After<R> = Box::new(move |answer, until| {
+            let event = log.draft(&subject, &caller, answer.as_ref().map(tell));
+            Box::pin(async move {
+                if let Some(event) = event {
+                    log.write(event, until).await;
+                }
+            })
+        });
+        let caller = self.caller.clone();
+        runtime.run(Arc::clone(host), caller, ticket, work, call, Some(after)).await
+    }
+
+    /// Write into the audit log what was done by other ways than a function: after it was done, and
+    /// before anybody is told. What cannot be written within [`Limits::time`](crate::Limits::time) is
+    /// logged.
+    #[allow(dead_code, reason = "for commands and routes beside the functions")]
+    pub(crate) async fn note(&self, name: &'static str, about: Option<&str>, outcome: &str) {
+        let event = self.inner.audit.event(name, outcome, &self.caller);
+        self.write_event(Event { about: about.map(str::to_lowercase), ..event }).await;
+    }
+
+    /// Write into the audit log what a stranger was refused. A flood of these is counted only.
+    #[cfg(feature = "gateway")]
+    pub(crate) async fn note_refusal(&self, name: &'static str, outcome: &str) {
+        let caller = self.caller.clone().named(By::Stranger);
+        if let Some(event) = self.inner.audit.refusal(name, outcome, &caller) {
+            self.write_event(event).await;
+        }
+    }
+
+    /// Carried through even if nobody waits for it any more.
+    async fn write_event(&self, event: Event) {
+        let Ok(ticket) = self.ticket() else { return };
+        let log = Arc::clone(&self.inner.audit);
+        let until = std::time::Instant::now() + self.inner.runtime.limits().time;
+        let write = async move {
+            log.write(event, until).await;
+            drop(ticket);
+        };
+        let _ = tokio::spawn(write).await;
+    }
+
+    /// The audit log: what has happened to accounts, the oldest first.
+    ///
+    /// # Errors
+    /// [`CallError::Store`] when the store does not answer within
+    /// [`Limits::time`](crate::Limits::time), [`CallError::Other`] for a tenant without a
+    /// [`database`](TenantBuilder::database).
+    pub async fn audit(&self, query: &Query) -> Result<Events, CallError> {
+        let _ticket = self.ticket()?;
+        let time = self.inner.runtime.limits().time;
+        tokio::time::timeout(time, self.inner.audit.read(query))
+            .await
+            .unwrap_or_else(|_| Err(CallError::Store("no answer in time".into())))
     }
 
     /// Count a call of this function, and how it ends: `code` tells the number of an outcome.
@@ -115,17 +194,24 @@ impl Tenant {
     }
 
     /// Look at up to `limit` overdue keys and remove what has run out: limits, codes, counts of
-    /// guesses, and users who never verified. Returns how many keys it has looked at; as many as
+    /// guesses, users who never verified, and events of the audit log. Returns how many keys it has looked at; as many as
     /// `limit` means that there may be more.
     ///
     /// # Errors
     /// As the variants of [`CallError`] say. What was removed before stays removed.
     pub async fn sweep(&self, limit: u32) -> Result<u32, CallError> {
-        self.run(Work::Plain, async move |mut call: Call| {
-            let upkeep = call.exports.upkeep(&mut call.store)?;
-            upkeep.call_sweep(&mut call.store, limit).await
-        })
-        .await
+        let keys = self
+            .run(Work::Plain, async move |mut call: Call| {
+                let upkeep = call.exports.upkeep(&mut call.store)?;
+                upkeep.call_sweep(&mut call.store, limit).await
+            })
+            .await?;
+        let _ticket = self.ticket()?;
+        let time = self.inner.runtime.limits().time;
+        let events = tokio::time::timeout(time, self.inner.audit.sweep(limit))
+            .await
+            .unwrap_or_else(|_| Err(CallError::Store("no answer in time".into())))?;
+        Ok(keys.max(events))
     }
 
     /// Refuse further calls on all clones of this tenant and wait until those in hand are finished,

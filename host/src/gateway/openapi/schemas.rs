@@ -104,6 +104,37 @@ pub(super) fn schemas() -> Value {
             "required": ["status"],
             "additionalProperties": false,
         },
+        "Events": {
+            "type": "object",
+            "properties": {
+                "success": yes,
+                "events": { "type": "array", "items": {
+                    "type": "object",
+                    "properties": {
+                        "key": text,
+                        "at": {
+                            "type": "integer",
+                            "description": "Milliseconds since 1970 (UTC).",
+                        },
+                        "event": text,
+                        "outcome": text,
+                        "by": {
+                            "enum": ["stranger", "session", "admin", "application", "operator"],
+                        },
+                        "about": text,
+                        "from": text,
+                        "function": text,
+                        "request": text,
+                        "count": { "type": "integer", "minimum": 0 },
+                    },
+                    "required": ["key", "at", "event", "outcome", "by"],
+                    "additionalProperties": false,
+                } },
+                "next": { "type": ["string", "null"] },
+            },
+            "required": ["success", "events", "next"],
+            "additionalProperties": false,
+        },
         "Description": { "type": "object" },
     })
 }

@@ -56,7 +56,7 @@ use tracing::Instrument;
 
 use super::rules::{check_changes, check_collection, check_inserts};
 use super::{
-    COLLECTIONS, Change, Database, Entry, Error, MAIL, Put, Record, Sizes, Store, Verdict,
+    AUDIT, COLLECTIONS, Change, Database, Entry, Error, MAIL, Put, Record, Sizes, Store, Verdict,
 };
 use crate::error::SetupError;
 use connect::Deployment;
@@ -139,7 +139,7 @@ impl MongoStore {
             })
         };
         // At once: an index takes a round trip, or the time to build it.
-        let problems = join_all(COLLECTIONS.into_iter().chain([MAIL]).map(check)).await;
+        let problems = join_all(COLLECTIONS.into_iter().chain([MAIL, AUDIT]).map(check)).await;
         problems.into_iter().flatten().collect()
     }
 

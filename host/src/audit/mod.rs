@@ -1,0 +1,327 @@
+//! What has happened to accounts, and on whose behalf: the audit log.
+//!
+//! It is written by the host, in the collection [`AUDIT`] of the tenant's own store, one record for
+//! each event; the component can neither read nor write it. An event is written after its call was
+//! decided and before its answer is given. One is missing only where the process ended between the two,
+//! or the store failed; the latter is said in the log of the program, with the event.
+//!
+//! - `names`: what each function is called in it;
+//! - `flood`: how much of what strangers are refused is written.
+//!
+//! No password, code, token, custom data or name of a browser is in it.
+
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout_at;
+
+use crate::component::{Caller, Clock};
+use crate::error::CallError;
+use crate::random;
+use crate::store::{AUDIT, Change, Database, Edit, Error, Put, Removal, Store, Verdict};
+
+mod flood;
+mod names;
+
+use flood::Flood;
+pub(crate) use names::Subject;
+
+/// The most events that one [`Query`] is answered with.
+pub const MAX_EVENTS: u32 = 1000;
+
+/// The most events that are looked at for one answer.
+const MAX_LOOKED_AT: usize = 20_000;
+
+/// The most bytes of an address (RFC 5321, section 4.5.3.1.3).
+const MAX_ADDRESS: usize = 254;
+
+/// The event that counts those that were not written.
+const NOT_RECORDED: &str = "refusals-not-recorded";
+
+/// Something that has happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Event {
+    /// Its key: the time in 12 hexadecimal digits, a hyphen and 16 random ones.
+    #[serde(default)]
+    pub key: String,
+    /// When, in milliseconds since 1970 (UTC).
+    pub at: u64,
+    /// What: `sign-in`, `registration` and so on. Whether it was done, the outcome tells.
+    pub event: String,
+    /// The code of the outcome, `done`, or the kind of an error (`storage`, `component` …), after
+    /// which it is not known what was done.
+    pub outcome: String,
+    /// Who: `stranger`, `session`, `admin`, `application` or `operator`.
+    pub by: String,
+    /// The account, in lower case; none for what concerns no account, or one that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// The IP address that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<IpAddr>,
+    /// The function that was called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// The request that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
+    /// For how many events it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+}
+
+/// Which events are wanted; by default the first [`MAX_EVENTS`] of all.
+#[derive(Clone, Debug, Default)]
+pub struct Query {
+    /// Only those behind the event of this key.
+    pub after: Option<String>,
+    /// Only from this time on, in milliseconds since 1970.
+    pub since: Option<u64>,
+    /// Only before this time, in milliseconds since 1970.
+    pub until: Option<u64>,
+    /// Only of this account, in any letter case.
+    pub about: Option<String>,
+    /// Only of this name.
+    pub event: Option<String>,
+    /// How many, at most [`MAX_EVENTS`]; 0: that many.
+    pub limit: u32,
+}
+
+/// Some events, the oldest first.
+#[derive(Clone, Debug, Default)]
+pub struct Events {
+    /// Those that are wanted.
+    pub events: Vec<Event>,
+    /// Where there may be more: the key after which to go on.
+    pub next: Option<String>,
+}
+
+/// What the log is told of an answer.
+pub(crate) struct Told {
+    pub(crate) success: bool,
+    pub(crate) outcome: String,
+    pub(crate) about: Option<String>,
+}
+
+impl Told {
+    /// It was done, and there is nothing more to say.
+    pub(crate) fn done() -> Self {
+        Self { success: true, outcome: "done".into(), about: None }
+    }
+}
+
+/// The log of one tenant.
+pub(crate) struct Log {
+    tenant: String,
+    days: u32,
+    store: Arc<dyn Store>,
+    database: Option<Arc<dyn Database>>,
+    clock: Clock,
+    flood: Mutex<Flood>,
+}
+
+impl Log {
+    pub(crate) fn new(
+        tenant: &str,
+        days: u32,
+        store: Arc<dyn Store>,
+        database: Option<Arc<dyn Database>>,
+        clock: Clock,
+    ) -> Self {
+        let (tenant, flood) = (tenant.to_owned(), Mutex::new(Flood::new(Instant::now())));
+        Self { tenant, days, store, database, clock, flood }
+    }
+
+    /// Whether anything is written.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.days > 0
+    }
+
+    /// What is to be written of a call that was answered like this; nothing where the call was not
+    /// begun, or is one that leaves no event.
+    pub(crate) fn draft(
+        &self,
+        subject: &Subject,
+        caller: &Caller,
+        told: Result<Told, &CallError>,
+    ) -> Option<Event> {
+        let told = match told {
+            Ok(told) => told,
+            Err(CallError::Usage(_) | CallError::Overloaded { .. }) => return None,
+            Err(error) => Told { success: false, outcome: error.kind().to_owned(), about: None },
+        };
+        let mut event = self.event(subject.event(&told)?, &told.outcome, caller);
+        if subject.by_token && told.success && event.by == "stranger" {
+            event.by = "session".into();
+        }
+        event.about = told.about.as_deref().or(subject.about.as_deref()).map(address);
+        event.function = Some(subject.function.to_owned());
+        // A hidden answer of 201 tells nothing: whoever floods gets as many of them as he likes.
+        let open = told.success && !(caller.hides_accounts() && told.outcome == "201");
+        if !open && event.by == "stranger" && !self.flood().admits(Instant::now()) {
+            return None;
+        }
+        Some(event)
+    }
+
+    /// An event of now.
+    pub(crate) fn event(&self, name: &str, outcome: &str, caller: &Caller) -> Event {
+        Event {
+            key: String::new(),
+            at: self.now(),
+            event: name.to_owned(),
+            outcome: outcome.to_owned(),
+            by: caller.by.name().to_owned(),
+            about: None,
+            from: caller.from,
+            function: None,
+            request: None,
+            count: None,
+        }
+    }
+
+    /// Something that a stranger is refused before any function is called; nothing where these are too
+    /// many.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn refusal(&self, name: &str, outcome: &str, caller: &Caller) -> Option<Event> {
+        self.flood().admits(Instant::now()).then(|| self.event(name, outcome, caller))
+    }
+
+    /// Write the event. That it could not be is logged: its call was decided and has to be answered.
+    pub(crate) async fn write(&self, event: Event, until: Instant) {
+        if !self.is_kept() {
+            return;
+        }
+        let missed = self.flood().take();
+        let mut changes = Vec::with_capacity(2);
+        let written = async {
+            if missed > 0 {
+                let caller = Caller::stranger();
+                let summary = self.event(NOT_RECORDED, "done", &caller);
+                changes.push(self.put(&Event { count: Some(missed), ..summary })?);
+            }
+            changes.push(self.put(&event)?);
+            match timeout_at(until.into(), self.store.commit(&changes)).await {
+                Ok(Ok(Verdict::Committed(_))) => Ok(()),
+                Ok(Ok(Verdict::Conflict)) => Err(Error::Other("the key has an event".into())),
+                Ok(Err(error)) => Err(error),
+                Err(_) => Err(Error::Unavailable("no answer in time".into())),
+            }
+        };
+        if let Err(error) = written.await {
+            self.flood().give_back(missed);
+            let Event { at, event, outcome, by, about, from, function, .. } = &event;
+            tracing::error!(
+                tenant = self.tenant, %error, at, event, outcome, by, ?about, ?from, ?function,
+                "an event is missing from the audit log"
+            );
+        }
+    }
+
+    /// The events that are wanted, in the order of their time.
+    pub(crate) async fn read(&self, query: &Query) -> Result<Events, CallError> {
+        let Some(database) = &self.database else {
+            let problem = "the audit log cannot be read: this tenant was given no `database`";
+            return Err(CallError::Other(problem.into()));
+        };
+        let limit = match query.limit {
+            0 => MAX_EVENTS,
+            limit => limit.min(MAX_EVENTS),
+        } as usize;
+        let about = query.about.as_deref().map(address);
+        // A prefix stands before all keys that begin with it.
+        let since = query.since.map(|since| format!("{since:012x}")).unwrap_or_default();
+        let mut after = query.after.clone().unwrap_or_default().max(since);
+        let mut found = Events::default();
+        let mut looked_at = 0;
+        loop {
+            let records = database.scan(AUDIT, &after, MAX_EVENTS).await.map_err(failed)?;
+            if records.is_empty() {
+                return Ok(found);
+            }
+            for record in records {
+                after.clone_from(&record.key);
+                looked_at += 1;
+                let Ok(event) = serde_json::from_str::<Event>(&record.document) else {
+                    let (tenant, key) = (&self.tenant, &record.key);
+                    tracing::warn!(tenant, key, "no event of the audit log");
+                    continue;
+                };
+                if query.until.is_some_and(|until| event.at >= until) {
+                    return Ok(found);
+                }
+                let wanted = query.since.is_none_or(|since| event.at >= since)
+                    && about.as_ref().is_none_or(|about| event.about.as_ref() == Some(about))
+                    && query.event.as_ref().is_none_or(|name| event.event == *name);
+                if wanted {
+                    found.events.push(Event { key: record.key, ..event });
+                }
+                if found.events.len() >= limit {
+                    found.next = Some(after);
+                    return Ok(found);
+                }
+            }
+            if looked_at >= MAX_LOOKED_AT {
+                found.next = Some(after);
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Remove up to `limit` events whose time is over; returns how many there were.
+    pub(crate) async fn sweep(&self, limit: u32) -> Result<u32, CallError> {
+        if !self.is_kept() {
+            return Ok(0);
+        }
+        let now = self.now() / 1000;
+        let keys = self.store.overdue(&[AUDIT], now, limit).await.map_err(failed)?;
+        for key in &keys {
+            for entry in self.store.load(&[AUDIT], key).await.map_err(failed)? {
+                let (collection, version) = (entry.collection, entry.version);
+                let removal = Removal { collection, key: key.clone(), version };
+                // A conflict says that another process was faster.
+                self.store.commit(&[Change::Remove(removal)]).await.map_err(failed)?;
+            }
+        }
+        Ok(u32::try_from(keys.len()).unwrap_or(u32::MAX))
+    }
+
+    fn put(&self, event: &Event) -> Result<Change, Error> {
+        let failed = |error: &dyn std::fmt::Display| Error::Other(error.to_string());
+        let random = random::hex().map_err(|error| failed(&error))?;
+        let key = format!("{:012x}-{}", event.at, random.get(..16).unwrap_or_default());
+        let document = serde_json::to_value(event).map_err(|error| failed(&error))?;
+        let fields = document.as_object().into_iter().flatten();
+        let edits = fields
+            .filter(|(name, _)| *name != "key")
+            .map(|(name, value)| Edit { path: vec![name.clone()], value: Some(value.to_string()) });
+        let due = event.at / 1000 + u64::from(self.days) * 24 * 60 * 60;
+        let (collection, edits) = (AUDIT.to_owned(), edits.collect());
+        Ok(Change::Put(Put { collection, key, version: None, edits, due: Some(due) }))
+    }
+
+    fn now(&self) -> u64 {
+        let since = (self.clock)().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn flood(&self) -> std::sync::MutexGuard<'_, Flood> {
+        self.flood.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// As accounts are known: in lower case, and no longer than an address can be.
+fn address(text: &str) -> String {
+    let mut text = text.trim().chars().take(MAX_ADDRESS).collect::<String>().to_lowercase();
+    while text.len() > MAX_ADDRESS {
+        text.pop();
+    }
+    text
+}
+
+fn failed(error: Error) -> CallError {
+    CallError::Store(error.to_string())
+}
