@@ -138,7 +138,7 @@ const PBKDF2: &str =
 const PASSLIB: &str = "$pbkdf2-sha512$1000$.vv8/f7/MDEyMzQ1Njc4OQ$kd/p93PGWA2pruSjW50GJ6ydLvc8gibHqAzqv5GE4RbtfQulSfP4LChpvnUgFbDOX54yZ0c7.EONuoBjFMVXKA";
 /// The dearest that may be checked.
 const DEAREST: [&str; 3] = [
-    "$scrypt$ln=16,r=8,p=2$+vv8/f7/MDEyMzQ1Njc4OQ$Wh0tsDJ19nNcOK0+bINcGiKLyQ6UerysfUwAyMZSz50",
+    "$scrypt$ln=15,r=8,p=4$+vv8/f7/MDEyMzQ1Njc4OQ$jGhdc28YJn+jlkwsWe9EjWyBCjrXFvk3PTW12WoQFFs",
     "$pbkdf2-sha256$i=2000000,l=32$+vv8/f7/MDEyMzQ1Njc4OQ$eKDcECy3SJAQORwtXGlJpTUrfF8+QU2l4jFURFg5fHE",
     "$pbkdf2-sha512$i=1000000,l=64$+vv8/f7/MDEyMzQ1Njc4OQ$R4U2kiqBGc2IHZ8iCM+XUvnzIn6GcygMQ/oXEzK9JumqN6ecsG5WNF1XMnKJgwJKsIQYx4AKjQDiOyJrNaHvHw",
 ];

@@ -17,10 +17,10 @@ use super::{BEYOND, DAMAGED, Match};
 const SALT: core::ops::RangeInclusive<usize> = 8..=64;
 /// Bytes of a hash.
 const OUTPUT: core::ops::RangeInclusive<usize> = 16..=64;
-/// The most KiB of scrypt, as for argon2.
-const MOST_MEMORY: u64 = 65_536;
-/// The most of these, times `p`: two at 64 MiB take as long as the dearest argon2.
-const MOST_WORK: u64 = 2 * MOST_MEMORY;
+/// The most KiB of scrypt: with more, an instance has no room for the rest.
+const MOST_MEMORY: u64 = 32_768;
+/// The most of these, times `p`: four at 32 MiB take as long as the dearest argon2.
+const MOST_WORK: u64 = 4 * MOST_MEMORY;
 /// The most iterations of PBKDF2 with SHA-256, for each 32 bytes of output.
 const MOST_SHA256: u64 = 2_000_000;
 /// The most iterations of PBKDF2 with SHA-512: its output is one block at most.
@@ -266,9 +266,8 @@ mod tests {
     #[test]
     fn what_other_programs_make_by_default_may_be_checked() {
         for parameters in [
-            "scrypt$ln=16,r=8,p=1",
-            "scrypt$ln=16,r=8,p=2",
-            "scrypt$ln=15,r=8,p=3",
+            "scrypt$ln=15,r=8,p=1",
+            "scrypt$ln=15,r=8,p=4",
             "scrypt$ln=14,r=8,p=5",
             "scrypt$ln=13,r=8,p=10",
             "pbkdf2-sha256$i=600000,l=32",
@@ -283,8 +282,9 @@ mod tests {
     fn a_string_that_asks_for_too_much_is_not_computed() {
         for parameters in [
             "scrypt$ln=17,r=8,p=1",
-            "scrypt$ln=16,r=8,p=3",
-            "scrypt$ln=16,r=9,p=1",
+            "scrypt$ln=16,r=8,p=1",
+            "scrypt$ln=15,r=8,p=5",
+            "scrypt$ln=15,r=9,p=1",
             "scrypt$ln=31,r=1,p=1",
             "scrypt$ln=64,r=1,p=1",
             "scrypt$ln=99999999999,r=1,p=1",
