@@ -102,6 +102,7 @@ fn every_kind_of_event_is_told_and_no_secret_is() {
     for event in sign_ins.iter().take(2) {
         assert_eq!((&event["about"], &event["by"]), (&json!(ANN), &json!("stranger")));
         assert_eq!(event["from"], "127.0.0.1");
+        assert!(event["request"].as_str().is_some_and(|id| id.len() == 32), "{event}");
     }
     let by = |name: &str| events.iter().find(|it| it["event"] == name).unwrap()["by"].clone();
     assert_eq!((by("block"), by("sign-out")), (json!("admin"), json!("session")));

@@ -178,7 +178,7 @@ impl Log {
             about: None,
             from: caller.from,
             function: None,
-            request: None,
+            request: caller.request.clone(),
             count: None,
         }
     }

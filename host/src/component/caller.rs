@@ -18,6 +18,7 @@ pub struct Caller {
     /// For the audit log.
     pub(crate) by: By,
     pub(crate) from: Option<IpAddr>,
+    pub(crate) request: Option<String>,
     pub(super) hide_accounts: bool,
     pub(super) ticket: Option<Zeroizing<String>>,
     pub(super) device: Option<Zeroizing<String>>,
@@ -77,6 +78,13 @@ impl Caller {
     #[must_use]
     pub fn with_address(mut self, from: IpAddr) -> Self {
         self.from = Some(from);
+        self
+    }
+
+    /// With the id of the request that the call belongs to, for the audit log.
+    #[must_use]
+    pub fn with_request(mut self, id: &str) -> Self {
+        self.request = Some(id.to_owned());
         self
     }
 

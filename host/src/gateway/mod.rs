@@ -265,7 +265,7 @@ impl Shared {
         let span = tracing::error_span!("request", %id, method, route = Empty, status = Empty);
         #[cfg(feature = "opentelemetry")]
         trace::go_on(&span, connection, request.headers(), &server);
-        let answering = self.answer_within(connection, &server, request).instrument(span);
+        let answering = self.answer_within(connection, &id, &server, request).instrument(span);
         let mut response = answering.await;
         id.tell(response.headers_mut());
         response
@@ -274,6 +274,7 @@ impl Shared {
     async fn answer_within(
         self: Arc<Self>,
         connection: IpAddr,
+        id: &RequestId,
         server: &ServerSettings,
         request: Request<Incoming>,
     ) -> Response {
@@ -282,7 +283,7 @@ impl Shared {
         let logged =
             tracing::enabled!(tracing::Level::DEBUG).then(|| request.uri().path().to_owned());
         let peer = Peer::new(connection, request.headers(), &server.trusted_proxies);
-        let mut response = match self.prepare(request, peer, server) {
+        let mut response = match self.prepare(request, peer, id, server) {
             Ok(request) => match self.router.call(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
@@ -328,12 +329,14 @@ impl Shared {
         self: &Arc<Self>,
         mut request: Request<Incoming>,
         peer: Peer,
+        id: &RequestId,
         server: &ServerSettings,
     ) -> Result<Request<Incoming>, Refusal> {
         let host = host(request.uri(), request.headers())?;
         let (visit, rest) = match self.tenants().find(&host, request.uri().path()) {
             Some(found) => {
-                let visit = Visit::new(found.site, found.prefix, peer, &host, request.headers());
+                let visit =
+                    Visit::new(found.site, found.prefix, peer, id, &host, request.headers());
                 (Some(visit), found.rest.to_owned())
             }
             // Whoever asks how the program is need not know of any tenant.

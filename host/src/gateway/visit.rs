@@ -14,6 +14,7 @@ use super::csrf::{Whence, whence};
 use super::forward_auth::safe_return;
 use super::peer::Peer;
 use super::reply::Refusal;
+use super::request_id::RequestId;
 use super::site::Site;
 use super::slot::Lease;
 use crate::component::{By, Caller};
@@ -31,6 +32,7 @@ struct Inner {
     site: Arc<Site>,
     prefix: String,
     peer: Peer,
+    id: RequestId,
     host: String,
     whence: Whence,
     cookies: Cookies,
@@ -53,6 +55,7 @@ impl Visit {
         site: Arc<Site>,
         prefix: &str,
         peer: Peer,
+        id: &RequestId,
         host: &str,
         headers: &HeaderMap,
     ) -> Self {
@@ -66,6 +69,7 @@ impl Visit {
         Self {
             inner: Arc::new(Inner {
                 peer,
+                id: id.clone(),
                 prefix: prefix.to_owned(),
                 host: host.to_ascii_lowercase(),
                 cookies: Cookies::read(headers, &site.settings.tenant),
@@ -147,7 +151,10 @@ impl Visit {
         let hidden = self.settings().hide_accounts && !admin;
         let caller = if hidden { Caller::stranger() } else { Caller::default() };
         let by = if admin { By::Admin } else { By::Stranger };
-        let caller = caller.named(by).with_address(self.peer().address);
+        let caller = caller
+            .named(by)
+            .with_address(self.peer().address)
+            .with_request(&self.inner.id.to_string());
         match self.device() {
             Some(device) => caller.with_device(device.as_str()),
             None => caller,
