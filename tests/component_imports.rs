@@ -17,11 +17,12 @@ const IMPORTS: [&str; 8] = [
     "wasi:random/random@0.2.12",
 ];
 
-const EXPORTS: [&str; 5] = [
+const EXPORTS: [&str; 6] = [
     "portcullis:auth/auth@0.1.0",
     "portcullis:auth/coredb@0.1.0",
     "portcullis:auth/sessions@0.1.0",
     "portcullis:auth/upkeep@0.1.0",
+    "portcullis:auth/users@0.1.0",
     "portcullis:auth/utils@0.1.0",
 ];
 

@@ -165,8 +165,8 @@ impl Site {
             .rev()
             .filter(|path| path.extension().is_some_and(|extension| extension == "eml"))
             .map(|path| std::fs::read_to_string(path).unwrap())
-            .find(|mail| mail.contains(&to))
-            .unwrap_or_else(|| panic!("no mail to {email}"));
+            .find(|mail| mail.contains(&to) && mail.contains("code is: "))
+            .unwrap_or_else(|| panic!("no code mail to {email}"));
         let (_, code) = mail.split_once("code is: ").unwrap();
         code.chars().take_while(char::is_ascii_digit).collect()
     }

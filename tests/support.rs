@@ -129,7 +129,9 @@ impl World {
             .clock(move || {
                 SystemTime::UNIX_EPOCH + Duration::from_millis(clock.clock.load(Ordering::SeqCst))
             })
-            .set("readable_errors", readable);
+            .set("readable_errors", readable)
+            // The mails of most tests are codes; `contract/notices.rs` is about the others.
+            .set("notices", false);
         for (key, value) in settings {
             builder = builder.set(key, value.clone());
         }

@@ -67,6 +67,16 @@ impl Changes {
         &self.list
     }
 
+    /// The records that are written.
+    #[must_use]
+    pub fn into_puts(self) -> Vec<Put> {
+        let put = |change| match change {
+            Change::Put(put) => Some(put),
+            _ => None,
+        };
+        self.list.into_iter().filter_map(put).collect()
+    }
+
     /// Whether there is nothing to commit.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -114,13 +124,20 @@ impl<'a> UserChange<'a> {
     /// A user who is to be made now.
     #[must_use]
     pub fn new(address: &str, custom_data: &str, ports: &dyn Ports) -> Self {
-        let now = ports.now().as_secs();
+        Self::made_at(address, custom_data, Some(ports.now().as_secs()), ports)
+    }
+
+    /// A user who was made somewhere else, at this time if that is known.
+    #[must_use]
+    pub fn made_at(address: &str, custom_data: &str, made: Option<u64>, ports: &dyn Ports) -> Self {
         let mut user = Self { stored: None, after: User::default(), edits: Vec::new() };
         user.set(&["blocked"], Some("false".to_owned()));
         user.set(&["custom_data"], Some(custom_data.to_owned()));
         user.address(address);
-        user.after.ours.get_or_insert_default().made = Some(now);
-        user.set(&[OURS, "made"], Some(json(&now)));
+        if let Some(made) = made {
+            user.after.ours.get_or_insert_default().made = Some(made);
+            user.set(&[OURS, "made"], Some(json(&made)));
+        }
         user.end_sessions(ports); // those of a former user of this address
         user
     }

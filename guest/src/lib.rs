@@ -7,8 +7,8 @@
 //! The rooms, from the contract inwards:
 //!
 //! - `component` (wasm only): the exports of `wit/` around the functions below;
-//! - [`auth`], [`utils`], [`sessions`], [`coredb`], [`upkeep`]: the functions, one operation a file in
-//!   `auth` and `sessions`;
+//! - [`auth`], [`utils`], [`sessions`], [`coredb`], [`upkeep`], [`users`]: the functions, one operation
+//!   a file in `auth` and `sessions`;
 //! - [`call`]: the way of one call, from the rate limit through load, decide, commit;
 //! - [`changes`]: the conditional commit as it is put together;
 //! - [`rate`], [`tally`]: the limits, as state machines;
@@ -68,4 +68,5 @@ mod testing;
 #[cfg(test)]
 mod tests;
 pub mod upkeep;
+pub mod users;
 pub mod utils;

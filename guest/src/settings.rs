@@ -45,6 +45,8 @@ pub const READABLE_ERRORS: Switch = Switch { key: "readable_errors", default: tr
 pub const UPGRADE_HASHES: Switch = Switch { key: "upgrade_hashes", default: true };
 /// A sign-in always needs the second step.
 pub const REQUIRE_MFA: Switch = Switch { key: "require_mfa", default: false };
+/// Owners are told by mail what becomes of their accounts.
+pub const NOTICES: Switch = Switch { key: "notices", default: true };
 
 /// Seconds between two requests of one address; 0: no limit.
 pub const RATE_LIMITING: Number = number("rate_limiting", 0, 0, DAY);
@@ -91,7 +93,8 @@ pub const MAIL_BODY: Text =
 
 const DAY: i64 = 86_400;
 
-const SWITCHES: [&Switch; 4] = [&BLOCKING, &READABLE_ERRORS, &UPGRADE_HASHES, &REQUIRE_MFA];
+const SWITCHES: [&Switch; 5] =
+    [&BLOCKING, &READABLE_ERRORS, &UPGRADE_HASHES, &REQUIRE_MFA, &NOTICES];
 const NUMBERS: [&Number; 17] = [
     &RATE_LIMITING,
     &RATE_LIMIT_BURST,

@@ -73,10 +73,17 @@ impl Outside {
         *self.device.borrow_mut() = device.map(str::to_owned);
     }
 
-    /// The digits in the last mail.
+    /// The digits in the last mail with a code.
     pub(crate) fn mailed_code(&self) -> String {
         let mails = self.mails.borrow();
-        mails.last().unwrap().text.chars().filter(char::is_ascii_digit).collect()
+        mails
+            .iter()
+            .rfind(|mail| mail.guard.is_some())
+            .unwrap()
+            .text
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect()
     }
 
     pub(crate) fn record(&self, collection: &str, key: &str) -> Option<Json> {

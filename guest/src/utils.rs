@@ -2,10 +2,13 @@
 //!
 //! An address of an impossible form is one that nobody has.
 
+use core::cell::Cell;
+
 use crate::address::Address;
 use crate::call::commit;
 use crate::changes::{Changes, UserChange};
 use crate::json;
+use crate::notice::{self, Notice};
 use crate::outcome::{Code, Failure, Refusal, Stop};
 use crate::ports::Ports;
 use crate::proof::Proofs;
@@ -20,8 +23,10 @@ use crate::tally::Tally;
 /// # Errors
 /// 404.
 pub fn block_user(ports: &dyn Ports, email: &str) -> Result<Code, Stop> {
-    decide(ports, email, &|records, changes| {
+    let told = Cell::new(None);
+    let code = decide(ports, email, &|records, changes| {
         let user = user_of(records)?;
+        told.set(owner(user, email).filter(|_| !records.is_blocked()));
         // The user first: one who is being moved to another address would leave the block behind.
         let mut change = UserChange::of(user);
         change.end_sessions(ports);
@@ -29,7 +34,9 @@ pub fn block_user(ports: &dyn Ports, email: &str) -> Result<Code, Stop> {
         sessions::remove(records, changes);
         set_block(records, changes, true);
         Ok(Code::UserBlocked)
-    })
+    })?;
+    notice::done(ports, told.take(), Notice::Blocked);
+    Ok(code)
 }
 
 /// End a block, and the waits after wrong guesses: 207.
@@ -37,19 +44,24 @@ pub fn block_user(ports: &dyn Ports, email: &str) -> Result<Code, Stop> {
 /// # Errors
 /// 404, 423.
 pub fn unblock_user(ports: &dyn Ports, email: &str) -> Result<Code, Stop> {
-    decide(ports, email, &|records, changes| {
+    let told = Cell::new(None);
+    let code = decide(ports, email, &|records, changes| {
         if records.block.is_none() {
             return Err(match records.user {
                 Some(_) => Code::NoBlockRecord.into(),
                 None => Code::UserNotFound.into(),
             });
         }
+        let user = records.user.as_ref().filter(|_| records.is_blocked());
+        told.set(user.and_then(|user| owner(user, email)));
         set_block(records, changes, false);
         let mut tally = Tally::begin(ports, records.counts.as_ref(), &Proofs::default())?;
         tally.forgive();
         tally.settle(changes);
         Ok(Code::UserUnblocked)
-    })
+    })?;
+    notice::done(ports, told.take(), Notice::Unblocked);
+    Ok(code)
 }
 
 /// Success with 403 when blocked, and with 404 when there is nobody and no record.
@@ -166,6 +178,11 @@ fn load(ports: &dyn Ports, email: &str) -> Result<Records, Stop> {
 
 pub(crate) fn user_of(records: &Records) -> Result<&Stored<User>, Stop> {
     records.user.as_ref().ok_or_else(|| Code::UserNotFound.into())
+}
+
+/// Who is told what becomes of this user.
+pub(crate) fn owner(user: &Stored<User>, email: &str) -> Option<String> {
+    notice::owner(&user.record, &email.to_ascii_lowercase())
 }
 
 fn data_limit(ports: &dyn Ports) -> Result<u64, Stop> {

@@ -21,4 +21,4 @@ wasmtime::component::bindgen!({
 });
 
 pub use self::portcullis::auth::{caller, database, mailer, settings, store, types};
-pub use exports::portcullis::auth::{auth, coredb, sessions, upkeep, utils};
+pub use exports::portcullis::auth::{auth, coredb, sessions, upkeep, users, utils};

@@ -10,6 +10,7 @@ mod database;
 mod deletion;
 mod limits;
 mod mail;
+mod notices;
 mod passwords;
 mod refusals;
 mod sessions;

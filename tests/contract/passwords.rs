@@ -131,11 +131,33 @@ async fn foreign(world: &World, password: &str) {
 const BCRYPT: &str = "$2b$04$YqyF9R5McsicUSiXpVXGkORp3D1mzXqVQAyfq76JLsDC75uevv/m6";
 const ARGON2I: &str =
     "$argon2i$v=19$m=64,t=2,p=2$c29tZXNhbHQxMjM0NTY3OA$4IQR0V/PS4FqiDAhHrvfXgLF7vA4TryYll38fN4khAw";
+const SCRYPT: &str =
+    "$scrypt$ln=4,r=8,p=1$+vv8/f7/MDEyMzQ1Njc4OQ$vKia+NXTbydqL04WE10zMVqxFVAsgaJRb+IR0PMAjys";
+const PBKDF2: &str =
+    "$pbkdf2-sha256$i=1000,l=32$+vv8/f7/MDEyMzQ1Njc4OQ$VV4jQkhLK10M5qSgk8+ZYmpqjAtu3HjMOzw8U3saSkU";
+const PASSLIB: &str = "$pbkdf2-sha512$1000$.vv8/f7/MDEyMzQ1Njc4OQ$kd/p93PGWA2pruSjW50GJ6ydLvc8gibHqAzqv5GE4RbtfQulSfP4LChpvnUgFbDOX54yZ0c7.EONuoBjFMVXKA";
+/// The dearest that may be checked.
+const DEAREST: [&str; 3] = [
+    "$scrypt$ln=16,r=8,p=2$+vv8/f7/MDEyMzQ1Njc4OQ$Wh0tsDJ19nNcOK0+bINcGiKLyQ6UerysfUwAyMZSz50",
+    "$pbkdf2-sha256$i=2000000,l=32$+vv8/f7/MDEyMzQ1Njc4OQ$eKDcECy3SJAQORwtXGlJpTUrfF8+QU2l4jFURFg5fHE",
+    "$pbkdf2-sha512$i=1000000,l=64$+vv8/f7/MDEyMzQ1Njc4OQ$R4U2kiqBGc2IHZ8iCM+XUvnzIn6GcygMQ/oXEzK9JumqN6ecsG5WNF1XMnKJgwJKsIQYx4AKjQDiOyJrNaHvHw",
+];
+
+#[test]
+fn the_dearest_foreign_hashes_fit_into_a_call() {
+    both_ways(&[("upgrade_hashes", false.into())], async |world| {
+        for stored in DEAREST {
+            foreign(world, stored).await;
+            assert!(world.signs_in(ANN, PASSWORD).await, "{stored}");
+            world.call("remove_users_collection", json!({})).await;
+        }
+    });
+}
 
 #[test]
 fn a_foreign_hash_signs_in_and_is_replaced_at_once() {
     both_ways(&[], async |world| {
-        for stored in [BCRYPT, ARGON2I] {
+        for stored in [BCRYPT, ARGON2I, SCRYPT, PBKDF2, PASSLIB] {
             foreign(world, stored).await;
             let before = world.record("users", ANN).await.unwrap();
             world.says("authenticate_user", json!({"email": ANN, "password": "wrong"}), 502).await;

@@ -4,6 +4,7 @@ use super::{PasswordCheck, check_code};
 use crate::address::Address;
 use crate::call::{Call, Plan};
 use crate::changes::{Changes, UserChange};
+use crate::notice::{self, Notice};
 use crate::outcome::{Code, Failure, Stop};
 use crate::ports::Ports;
 use crate::rate;
@@ -54,6 +55,7 @@ fn change_email(
     let call = Call::admit(ports, address, ignore_rate_limit)?;
 
     let mut given = password.map(PasswordCheck::new);
+    let mut owner = None;
     let committed = call.decide(&mut |records| {
         let mut tally = call.tally(records)?;
         if given.is_some() {
@@ -83,9 +85,11 @@ fn change_email(
             tally.settle(&mut changes);
             return Ok(Plan::refuse(changes, Code::InvalidCode));
         }
+        owner = notice::owner(&user.record, &call.address.key);
         change.unproven(true);
         move_to(&call, records, change, tally, &new)
     })?;
+    notice::done(ports, owner, Notice::AddressChanged);
     Ok(committed.code)
 }
 

@@ -4,7 +4,8 @@ use super::{PasswordCheck, check_code};
 use crate::address::Address;
 use crate::call::{Call, Plan};
 use crate::changes::{Changes, UserChange};
-use crate::outcome::{Code, Stop};
+use crate::notice::{self, Notice};
+use crate::outcome::{Code, Refusal, Stop};
 use crate::ports::{Change, Ports, StoreError};
 use crate::record::{BLOCKED, Records, USERS, Use};
 use crate::sessions;
@@ -50,7 +51,8 @@ fn delete(
     let call = Call::admit(ports, Address::known(email)?, ignore_rate_limit)?;
 
     let mut given = PasswordCheck::new(password);
-    let committed = call.decide(&mut |records| {
+    let mut owner = None;
+    let decided = call.decide(&mut |records| {
         let mut tally = call.tally(records)?;
         tally.admit(Guess::Password)?;
         if code.is_some() {
@@ -85,13 +87,20 @@ fn delete(
                 return Ok(Plan::refuse(changes, Code::InvalidCode));
             }
         }
+        owner = notice::owner(&user.record, &call.address.key);
         tally.settle(&mut changes);
         changes.remove(USERS, user.version.clone());
         sessions::remove(records, &mut changes);
         settle_block(records, del_from_blocking, &mut changes);
         Ok(Plan { failed: how_far, ..Plan::accept(changes, Code::UserDeleted) })
-    })?;
-    Ok(committed.code)
+    });
+    let is_gone = match &decided {
+        Ok(_) => true,
+        Err(Stop::Refused(Refusal { code, .. })) => *code == Code::NotDeletedBlocked,
+        Err(Stop::Failed(_)) => false,
+    };
+    notice::done(ports, owner.filter(|_| is_gone), Notice::Deleted);
+    Ok(decided?.code)
 }
 
 /// The block record goes with the user, unless it says blocked and is to be kept: the address then

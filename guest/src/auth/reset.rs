@@ -4,6 +4,7 @@ use super::{NewHash, PasswordCheck, call_with_code};
 use crate::address::Address;
 use crate::call::{Call, Plan};
 use crate::changes::{Changes, UserChange};
+use crate::notice::{self, Notice};
 use crate::outcome::{Code, Stop};
 use crate::password;
 use crate::ports::Ports;
@@ -28,6 +29,7 @@ pub fn reset_password_no_verif(
 
     let mut given = PasswordCheck::new(old_password);
     let mut hash = NewHash::new(new_password);
+    let mut owner = None;
     let committed = call.decide(&mut |records| {
         let mut tally = call.tally(records)?;
         tally.admit(Guess::Password)?;
@@ -43,6 +45,7 @@ pub fn reset_password_no_verif(
             };
             return Ok(Plan::refuse(changes, code));
         };
+        owner = notice::owner(&user.record, &call.address.key);
         let mut change = UserChange::of(user);
         set_password(ports, &mut change, &mut tally, hash.get(ports)?);
         change.put(ports, &mut changes)?;
@@ -50,6 +53,7 @@ pub fn reset_password_no_verif(
         tally.settle(&mut changes);
         Ok(Plan::accept(changes, Code::PasswordReset))
     })?;
+    notice::done(ports, owner, Notice::PasswordChanged);
     Ok(committed.code)
 }
 
@@ -69,18 +73,22 @@ pub fn verify_reset_code_and_reset_password(
     let call = Call::admit(ports, address, ignore_rate_limit)?;
 
     let mut hash = NewHash::new(new_password);
-    call_with_code(
+    let mut owner = None;
+    let code = call_with_code(
         &call,
         reset_code,
         |_| Use::Mailbox,
         Code::PasswordReset,
         |effect| {
             effect.change.verified(true);
+            owner = notice::owner(effect.change.after(), &call.address.key);
             set_password(ports, effect.change, effect.tally, hash.get(ports)?);
             sessions::remove(effect.records, effect.changes);
             Ok(())
         },
-    )
+    )?;
+    notice::done(ports, owner, Notice::PasswordReset);
+    Ok(code)
 }
 
 /// A completed reset: every open code is void, every session ends, and nobody waits for older guesses.

@@ -5,7 +5,7 @@ mod host;
 
 use host::Host;
 
-use crate::bindings::exports::portcullis::auth::{auth, coredb, sessions, upkeep, utils};
+use crate::bindings::exports::portcullis::auth::{auth, coredb, sessions, upkeep, users, utils};
 use crate::coredb::Target;
 use crate::outcome::Failure;
 use crate::reply::{Answer, Outcome, answer, reply};
@@ -333,6 +333,15 @@ impl upkeep::Guest for Component {
     }
     fn sweep(limit: u32) -> Result<u32, Failure> {
         crate::upkeep::sweep(&Host, limit)
+    }
+}
+
+impl users::Guest for Component {
+    fn read(lines: Vec<String>) -> Vec<Result<users::NewUser, String>> {
+        crate::users::read(&Host, &lines)
+    }
+    fn write(users: Vec<users::StoredUser>) -> Vec<Result<String, String>> {
+        crate::users::write(&users)
     }
 }
 

@@ -116,6 +116,7 @@ pub fn confirm_email_change(
     let signed_in = find(ports, token)?;
     let call = Call::admit(ports, Address::known(&signed_in.key)?, ignore_rate_limit)?;
 
+    let mut owner = None;
     let committed = call.decide(&mut |records| {
         let user = user_of(ports, records, &signed_in)?;
         let mut tally = call.tally(records)?;
@@ -129,9 +130,11 @@ pub fn confirm_email_change(
             tally.settle(&mut changes);
             return Ok(Plan::refuse(changes, Code::InvalidCode));
         };
+        owner = notice::owner(&user.record, &call.address.key);
         let new = Address::new(&new)?;
         move_to(&call, records, change, tally, &new)
     })?;
+    notice::done(ports, owner, Notice::AddressChanged);
     Ok(committed.code)
 }
 

@@ -1,10 +1,13 @@
 //! What somebody who is signed in does with his sessions.
 
+use core::cell::Cell;
+
 use super::{
     Found, Identity, Known, Listed, Lives, OpenSession, find, forget, found, identity, put, told,
 };
 use crate::call::commit;
 use crate::changes::{Changes, UserChange};
+use crate::notice::{self, Notice};
 use crate::outcome::{Code, Failure, Stop};
 use crate::ports::Ports;
 use crate::record::Records;
@@ -63,7 +66,7 @@ fn again(ports: &dyn Ports, former: Found) -> Result<Found, Stop> {
 pub fn sign_out(ports: &dyn Ports, token: &str) -> Result<Code, Stop> {
     match amend(ports, token, &|it, own| it.id != own.id) {
         Err(Stop::Refused(_)) => Ok(Code::Success),
-        decided => decided,
+        decided => decided.map(|_| Code::Success),
     }
 }
 
@@ -87,7 +90,7 @@ pub fn list_sessions(ports: &dyn Ports, token: &str) -> Result<Listed, Failure> 
 /// # Errors
 /// 502.
 pub fn end_session(ports: &dyn Ports, token: &str, id: &str) -> Result<Code, Stop> {
-    amend(ports, token, &|it, _| it.id != id)
+    amend(ports, token, &|it, _| it.id != id).map(|_| Code::Success)
 }
 
 /// End all of one's own sessions but this one: 200.
@@ -95,7 +98,9 @@ pub fn end_session(ports: &dyn Ports, token: &str, id: &str) -> Result<Code, Sto
 /// # Errors
 /// 502.
 pub fn end_other_sessions(ports: &dyn Ports, token: &str) -> Result<Code, Stop> {
-    amend(ports, token, &|it, own| it.id == own.id)
+    let owner = amend(ports, token, &|it, own| it.id == own.id)?;
+    notice::done(ports, owner, Notice::SessionsEnded);
+    Ok(Code::Success)
 }
 
 /// End all sessions of a user: 200.
@@ -103,21 +108,27 @@ pub fn end_other_sessions(ports: &dyn Ports, token: &str) -> Result<Code, Stop> 
 /// # Errors
 /// 404.
 pub fn end_user_sessions(ports: &dyn Ports, email: &str) -> Result<Code, Stop> {
-    utils::decide(ports, email, &|records, changes| {
-        let mut change = UserChange::of(utils::user_of(records)?);
+    let owner = Cell::new(None);
+    let code = utils::decide(ports, email, &|records, changes| {
+        let user = utils::user_of(records)?;
+        let any = !super::live(ports, records)?.is_empty();
+        owner.set(utils::owner(user, email).filter(|_| any));
+        let mut change = UserChange::of(user);
         change.end_sessions(ports);
         change.put(ports, changes)?;
         super::remove(records, changes);
         Ok(Code::Success)
-    })
+    })?;
+    notice::done(ports, owner.take(), Notice::SessionsEnded);
+    Ok(code)
 }
 
-/// Keep those of one's sessions that stay by `stays`.
+/// Keep those of one's sessions that stay by `stays`. Returns who is told, if any was ended.
 fn amend(
     ports: &dyn Ports,
     token: &str,
     stays: &dyn Fn(&OpenSession, &OpenSession) -> bool,
-) -> Result<Code, Stop> {
+) -> Result<Option<String>, Stop> {
     let mut found = find(ports, token)?;
     loop {
         let (stay, go): (Vec<_>, Vec<_>) =
@@ -130,7 +141,8 @@ fn amend(
             forget(ports, one, &mut changes)?;
         }
         if commit(ports, &changes)?.is_some() {
-            return Ok(Code::Success);
+            let user = found.records.user.as_ref().filter(|_| !go.is_empty());
+            return Ok(user.and_then(|user| notice::owner(&user.record, &found.key)));
         }
         found = again(ports, found)?;
     }

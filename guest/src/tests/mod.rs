@@ -13,6 +13,7 @@ use crate::{upkeep, utils};
 mod hidden;
 mod proofs;
 mod sessions;
+mod users;
 
 const EMAIL: &str = "ann@example.com";
 const PASSWORD: &str = "correct horse";

@@ -7,7 +7,7 @@ use wasmtime::component::{Instance, InstancePre};
 use wasmtime::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut};
 
 use super::State;
-use crate::contract::{auth, coredb, sessions, upkeep, utils};
+use crate::contract::{auth, coredb, sessions, upkeep, users, utils};
 
 /// One fresh instance, for one call.
 pub struct Call {
@@ -33,6 +33,7 @@ pub(super) struct Indices {
     sessions: sessions::GuestIndices,
     coredb: coredb::GuestIndices,
     upkeep: upkeep::GuestIndices,
+    users: users::GuestIndices,
 }
 
 impl Indices {
@@ -44,6 +45,7 @@ impl Indices {
             sessions: sessions::GuestIndices::new(component)?,
             coredb: coredb::GuestIndices::new(component)?,
             upkeep: upkeep::GuestIndices::new(component)?,
+            users: users::GuestIndices::new(component)?,
         })
     }
 }
@@ -67,7 +69,7 @@ macro_rules! exports {
     };
 }
 
-exports!(auth, utils, sessions, coredb, upkeep);
+exports!(auth, utils, sessions, coredb, upkeep, users);
 
 impl Exports {
     pub(super) fn new(instance: Instance, indices: &Arc<Indices>) -> Self {

@@ -18,6 +18,7 @@ pub(crate) mod database;
 #[cfg(feature = "smtp")]
 mod delivery;
 mod mail;
+mod users;
 
 pub use builder::TenantBuilder;
 #[cfg(feature = "gateway")]

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::record::{Document, Record};
-use super::{ATTEMPT, Inner, LEASE, QueuedMailer, bounded, delay};
+use super::{ATTEMPT, Inner, LEASE, Options, QueuedMailer, bounded, delay};
 use crate::mail::render::{message_id, random, render};
 use crate::mail::transport::{Failure, Outgoing};
 use crate::mail::{Delivery, Error, Guard, Mailer, Message};
@@ -155,7 +155,7 @@ impl Inner {
         let refused = |why: &str| {
             Error::Other(format!("the mail server does not take mail at the moment, and {why}"))
         };
-        match bounded(self.has_room()).await {
+        match bounded(self.has_room(letter.guard.is_some())).await {
             Ok(true) => {}
             Ok(false) => {
                 let capacity = self.options.capacity;
@@ -173,8 +173,11 @@ impl Inner {
         })
     }
 
-    async fn has_room(&self) -> Result<bool, StoreError> {
-        let capacity = self.options.capacity;
+    /// Whether one more mail may wait. What holds no code, which is a mail without a guard, has half of
+    /// the places: somebody waits for a code, and nobody for a notice.
+    async fn has_room(&self, is_guarded: bool) -> Result<bool, StoreError> {
+        let Options { capacity, .. } = self.options;
+        let capacity = if is_guarded { capacity } else { capacity.div_ceil(2) };
         let waiting = match &self.database {
             Some(database) => database.count(MAIL).await?,
             // Every record of a mail is due at some time.

@@ -103,7 +103,8 @@ pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// How a [`QueuedMailer`] works.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// How many mails may wait; further ones are refused. 10,000 by default. Hosts that put mails
+    /// How many mails may wait; further ones are refused. 10,000 by default. Mails without a guard,
+    /// which hold no code, are refused when half of that waits, whatever it is. Hosts that put mails
     /// in at the same moment may exceed it by as many as these are.
     pub capacity: u32,
     /// How long the caller waits for the server. 4 s by default, which leaves a call of ten seconds

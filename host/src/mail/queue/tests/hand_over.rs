@@ -128,9 +128,9 @@ async fn a_full_queue_refuses_and_says_so() {
     };
     for queue in [&world.queue, &counted] {
         for _ in 0..2 {
-            assert_eq!(queue.send(&message()).await, Ok(Delivery::Queued));
+            assert_eq!(queue.send(&guarded("d")).await, Ok(Delivery::Queued));
         }
-        match queue.send(&message()).await {
+        match queue.send(&guarded("d")).await {
             Err(MailError::Other(why)) => assert!(why.contains("too many mails"), "{why}"),
             other => panic!("{other:?}"),
         }
@@ -139,6 +139,20 @@ async fn a_full_queue_refuses_and_says_so() {
         assert_eq!(queue.send(&message()).await, Ok(Delivery::Accepted));
     }
     assert_eq!(world.waiting().await, 2);
+}
+
+#[tokio::test]
+async fn notices_leave_half_of_the_places_to_codes() {
+    let world = World::with(Answer::Later, Options { capacity: 4, ..Options::default() });
+    for _ in 0..2 {
+        assert_eq!(world.queue.enqueue(&message()).await, Ok(()));
+    }
+    assert!(matches!(world.queue.enqueue(&message()).await, Err(MailError::Other(_))));
+    for _ in 0..2 {
+        assert_eq!(world.queue.enqueue(&guarded("d")).await, Ok(()));
+    }
+    assert!(matches!(world.queue.enqueue(&guarded("d")).await, Err(MailError::Other(_))));
+    assert_eq!(world.waiting().await, 4);
 }
 
 #[tokio::test]
