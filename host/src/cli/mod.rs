@@ -6,6 +6,7 @@
 //! - `call`, `prompt`: one call, and what it asks for on a terminal;
 //! - `batch`, `lines`: calls from standard input, line by line;
 //! - `check`, `migrate`: whether a configuration works, and a database of other programs;
+//! - `users`: looking at users, and moving them out and in;
 //! - `serve`: the service over HTTP, and its admin tokens;
 //! - `print`: lists, completions, the component, and writing to standard output at all.
 
@@ -26,6 +27,7 @@ mod options;
 mod print;
 mod prompt;
 mod serve;
+mod users;
 
 use options::{Command, Options};
 
@@ -56,6 +58,7 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Command::Batch => batch::run(&options.common)?,
         Command::Check => return check::run(&options.common),
         Command::Migrate(migrate) => return migrate::run(&options.common, migrate),
+        Command::Users(users) => return users::run(&options.common, users),
         Command::Serve(serve) => serve::run(&options.common, serve)?,
         Command::AdminToken => serve::admin_token(&options.common)?,
         Command::Functions { json: false } => print::functions()?,

@@ -88,6 +88,15 @@ impl Tenant {
         runtime.run(Arc::clone(host), self.caller.clone(), ticket, work, call).await
     }
 
+    /// Where its records are, and the administration of them, if it was granted.
+    #[cfg(feature = "cli")]
+    pub(crate) fn records(
+        &self,
+    ) -> (Arc<dyn crate::store::Store>, Option<Arc<dyn crate::store::Database>>) {
+        let host = &self.inner.host;
+        (Arc::clone(&host.store), host.database.clone())
+    }
+
     /// Leave to begin something that [`close`](Tenant::close) then waits for.
     fn ticket(&self) -> Result<OwnedSemaphorePermit, CallError> {
         Arc::clone(&self.inner.tickets)
