@@ -33,7 +33,8 @@ pub(super) fn run(common: &Common, options: &ExportUsers) -> anyhow::Result<Exit
     let ended = match options.output.as_deref().filter(|path| *path != Path::new("-")) {
         None => {
             if io::stdout().is_terminal() {
-                progress.tell("password hashes go to this terminal; --output FILE keeps them apart");
+                progress
+                    .tell("password hashes go to this terminal; --output FILE keeps them apart");
             }
             let mut output = BufWriter::new(io::stdout().lock());
             let copied = program.block_on(copy(&records, "", 0, &mut output, &mut progress));
@@ -223,8 +224,7 @@ mod tests {
 
     use super::*;
 
-    const LINE: &str =
-        r#"{"email":"ann@example.com","password":null,"verified":true,"blocked":false,"custom_data":{}}"#;
+    const LINE: &str = r#"{"email":"ann@example.com","password":null,"verified":true,"blocked":false,"custom_data":{}}"#;
 
     fn file(content: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();

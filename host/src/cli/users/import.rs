@@ -10,11 +10,11 @@ use anyhow::{Context, bail};
 use futures_util::{StreamExt, stream};
 use tokio::sync::mpsc;
 
+use super::Records;
 use super::intake::{Numbered, Taken, take};
 use super::position::{self, Fingerprint, Imported};
 use super::progress::Progress;
 use super::rejected::{Refusal, Rejected};
-use super::Records;
 use crate::cli::lines::{Line, Lines};
 use crate::cli::open::Program;
 use crate::cli::options::{Common, ImportUsers};

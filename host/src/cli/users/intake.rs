@@ -6,8 +6,8 @@ use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Number, Value};
 
-use super::rejected::Refusal;
 use super::position::Counts;
+use super::rejected::Refusal;
 use super::{Records, trouble};
 use crate::contract::users::{NewUser, StoredUser};
 use crate::store::{Put, document};
@@ -99,8 +99,8 @@ async fn write(
 ) -> anyhow::Result<Vec<Candidate>> {
     let looked_up = stream::iter(candidates)
         .map(async |candidate| {
-            let known = locks(&candidate.user)
-                && records.user_of(&candidate.user.key).await?.is_some();
+            let known =
+                locks(&candidate.user) && records.user_of(&candidate.user.key).await?.is_some();
             anyhow::Ok((candidate, known))
         })
         .buffered(LOOK_UPS);
@@ -247,7 +247,8 @@ mod tests {
     #[test]
     fn values_are_the_same_however_they_are_written() {
         let is = |one: &str, other: &str| {
-            let [one, other] = [one, other].map(|text| serde_json::from_str::<Value>(text).unwrap());
+            let [one, other] =
+                [one, other].map(|text| serde_json::from_str::<Value>(text).unwrap());
             same(&one, &other)
         };
         assert!(is(r#"{"a": 1, "b": [1.50]}"#, r#"{"b":[1.5],"a":1.0}"#));

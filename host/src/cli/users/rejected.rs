@@ -53,11 +53,13 @@ impl Rejected {
         if self.told < TOLD {
             progress.tell(&format!("line {line}: {}", printable(problem)));
         } else if self.told == TOLD {
-            progress.tell("further lines that are refused are only counted (--rejected FILE has all)");
+            progress
+                .tell("further lines that are refused are only counted (--rejected FILE has all)");
         }
         self.told = self.told.saturating_add(1);
         if let Some(file) = &mut self.file {
-            let kept = serde_json::to_string(&Kept { line: *line, problem, text: text.as_deref() })?;
+            let kept =
+                serde_json::to_string(&Kept { line: *line, problem, text: text.as_deref() })?;
             writeln!(file, "{kept}").context("the file of refused lines")?;
         }
         Ok(())

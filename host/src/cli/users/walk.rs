@@ -45,7 +45,8 @@ impl Walk {
     /// The next users, at most so many; none at the end.
     pub(super) async fn next(&mut self, limit: u32) -> anyhow::Result<Vec<Found>> {
         let limit = limit.min(PAGE);
-        let page = self.records.database.scan("users", &self.after, limit).await.map_err(trouble)?;
+        let page =
+            self.records.database.scan("users", &self.after, limit).await.map_err(trouble)?;
         if let Some(last) = page.last() {
             self.after.clone_from(&last.key);
         }
