@@ -189,15 +189,20 @@ async fn copy(
     tokio::spawn(async move {
         loop {
             let page = walk.next(PAGE).await;
-            let is_last = page.as_ref().map_or(true, Vec::is_empty);
-            if is_last && page.is_ok() || send.send(page).await.is_err() || is_last {
+            let goes_on = matches!(&page, Ok(page) if !page.is_empty());
+            if send.send(page).await.is_err() || !goes_on {
                 return;
             }
         }
     });
-    while let Some(page) = pages.recv().await {
+    loop {
+        // The end is told, too: a walk that broke off must not pass for one that is done.
+        let page = pages.recv().await.context("the users were not gone through to their end")??;
+        if page.is_empty() {
+            return Ok(copied);
+        }
         let (keys, users): (Vec<_>, Vec<_>) =
-            page?.into_iter().map(|found| (found.key, found.user)).unzip();
+            page.into_iter().map(|found| (found.key, found.user)).unzip();
         for (key, line) in keys.iter().zip(records.tenant.write_users(users).await?) {
             match line {
                 Ok(line) => {
@@ -215,7 +220,6 @@ async fn copy(
         output.flush()?;
         progress.at(copied.users, copied.users);
     }
-    Ok(copied)
 }
 
 #[cfg(test)]

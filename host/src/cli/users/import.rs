@@ -122,6 +122,8 @@ struct Batch {
     refusals: Vec<Refusal>,
     bytes: u64,
     count: u64,
+    /// Whether the input has ended with it.
+    is_last: bool,
 }
 
 struct Import {
@@ -157,14 +159,18 @@ impl Import {
                 .buffered(IN_HAND)
         );
         let mut kept: Option<Instant> = None;
+        let mut ended = false;
         while let Some(done) = taken.next().await {
             let (batch, done) = done?;
+            ended = batch.is_last;
             self.count(batch, done)?;
             if kept.is_none_or(|kept| kept.elapsed() >= KEEP_EVERY) {
                 self.keep_position()?;
                 kept = Some(Instant::now());
             }
         }
+        // A reader that broke off must not pass for one that is done.
+        anyhow::ensure!(ended, "the input was not read to its end");
         self.rejected.keep()?;
         if let Some(keep) = &self.keep {
             position::remove(keep)?;
@@ -216,9 +222,9 @@ fn read(
     let mut lines = Lines::new(input, MAX_LINE);
     let mut number = before;
     loop {
-        let mut batch = Batch { lines: Vec::new(), refusals: Vec::new(), bytes: 0, count: 0 };
+        let mut batch =
+            Batch { lines: Vec::new(), refusals: Vec::new(), bytes: 0, count: 0, is_last: false };
         let mut size = 0_usize;
-        let mut ended = false;
         while batch.lines.len() + batch.refusals.len() < BATCH && size < BATCH_BYTES {
             let problem = match lines.next() {
                 Err(error) => {
@@ -226,7 +232,7 @@ fn read(
                     return;
                 }
                 Ok(None) => {
-                    ended = true;
+                    batch.is_last = true;
                     break;
                 }
                 Ok(Some(line)) => {
@@ -249,7 +255,8 @@ fn read(
         }
         batch.bytes = begin.saturating_add(lines.consumed());
         batch.count = number;
-        if send.blocking_send(Ok(batch)).is_err() || ended {
+        let is_last = batch.is_last;
+        if send.blocking_send(Ok(batch)).is_err() || is_last {
             return;
         }
     }
