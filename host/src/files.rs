@@ -49,6 +49,54 @@ pub(crate) fn publish(file: NamedTempFile, path: &Path, replace: bool) -> io::Re
     })
 }
 
+/// Open a file for reading and writing, made for the owner alone (mode 600) unless it is there.
+///
+/// # Errors
+/// [`io::ErrorKind::PermissionDenied`] when it is there and others may read it, belongs to somebody
+/// else, or is no file at all.
+#[cfg(feature = "cli")]
+pub(crate) fn open_private(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        options.mode(0o600).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
+    }
+    let file = options.open(path)?;
+    let about = file.metadata()?;
+    let refused = |why: &str| io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned());
+    if !about.is_file() {
+        return Err(refused("is no file"));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        if about.uid() != rustix::process::geteuid().as_raw() || about.mode() & 0o077 != 0 {
+            return Err(refused("is there already, and not for its owner alone"));
+        }
+    }
+    Ok(file)
+}
+
+/// Give a file its final name in the same folder, durably; one of that name is never replaced.
+#[cfg(feature = "cli")]
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    tempfile::TempPath::try_from_path(from)?.persist_noclobber(to).map_err(|refused| {
+        let error = refused.error;
+        // It is whole, and not for this to remove.
+        drop(refused.path.keep());
+        error
+    })?;
+    #[cfg(unix)]
+    {
+        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
 fn write(
     folder: &Path,
     content: &[u8],

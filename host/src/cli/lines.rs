@@ -20,13 +20,19 @@ pub(super) enum Line<'a> {
 pub(super) struct Lines<R> {
     input: R,
     limit: usize,
+    consumed: u64,
     buffer: Zeroizing<Vec<u8>>,
 }
 
 impl<R: BufRead> Lines<R> {
     /// Lines of at most `limit` bytes.
     pub(super) fn new(input: R, limit: usize) -> Self {
-        Self { input, limit, buffer: Zeroizing::new(Vec::with_capacity(limit)) }
+        Self { input, limit, consumed: 0, buffer: Zeroizing::new(Vec::with_capacity(limit)) }
+    }
+
+    /// The bytes of the lines so far, with their ends.
+    pub(super) fn consumed(&self) -> u64 {
+        self.consumed
     }
 
     /// The next line; none at the end of the input. A last line may lack its end.
@@ -56,6 +62,7 @@ impl<R: BufRead> Lines<R> {
                 self.buffer.extend_from_slice(part);
             }
             self.input.consume(used);
+            self.consumed = self.consumed.saturating_add(used as u64);
             if end {
                 break;
             }

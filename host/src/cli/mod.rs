@@ -9,6 +9,7 @@
 //! - `audit`: what the audit log says;
 //! - `backup`: a copy of the embedded store, and the way back;
 //! - `check`, `migrate`: whether a configuration works, and a database of other programs;
+//! - `users`: looking at users, and moving them out and in;
 //! - `serve`: the service over HTTP, and its admin tokens;
 //! - `print`: lists, completions, the component, and writing to standard output at all.
 
@@ -32,6 +33,7 @@ mod prompt;
 mod serve;
 #[cfg(feature = "opentelemetry")]
 mod traces;
+mod users;
 
 use options::{Command, Options};
 
@@ -68,6 +70,7 @@ fn run(options: &Options) -> anyhow::Result<ExitCode> {
         Command::Restore(restore) => backup::restore(&options.common, restore)?,
         Command::Check => return check::run(&options.common),
         Command::Migrate(migrate) => return migrate::run(&options.common, migrate),
+        Command::Users(users) => return users::run(&options.common, users),
         Command::Serve(serve) => serve::run(&options.common, serve)?,
         Command::AdminToken => serve::admin_token(&options.common)?,
         Command::Functions { json: false } => print::functions()?,

@@ -95,6 +95,9 @@ pub(super) enum Command {
     /// have it; these are left alone, and the exit code is 1 then. May run beside everything else, be
     /// stopped, and be run again.
     Migrate(Migrate),
+    /// Look at users, or move all of them out of a database or into one.
+    #[command(subcommand)]
+    Users(Users),
     /// Serve the functions over HTTP, with sessions, forward authentication and sign-in pages, for all
     /// tenants of the settings file.
     ///
@@ -191,6 +194,74 @@ pub(super) struct Migrate {
     /// Change nothing; say what would be changed.
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Users {
+    /// List users in the order of their addresses, without password hashes.
+    ///
+    /// One line each: address, whether it is verified, whether the user is blocked, when he was made.
+    List(ListUsers),
+    /// Print what is known of one user as JSON, with the kind of his password hash instead of it.
+    ///
+    /// Exits with 1 when nobody has the address.
+    Show(ShowUser),
+    /// Write all users, one line of JSON each, with their password hashes.
+    ///
+    /// The file can be read by its owner alone and is there when it is whole. A run that was stopped has
+    /// left FILE.part: the same command goes on after its last user.
+    Export(ExportUsers),
+    /// Put users in from lines of JSON, as `export` writes them.
+    ///
+    /// A user who is there already stays as he is. Lines that are refused are told with their number,
+    /// the others go in, and the exit code is 1. A run that was stopped has left FILE.position: the same
+    /// command goes on there.
+    Import(ImportUsers),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ListUsers {
+    /// Only those after this address, as the list has it.
+    #[arg(long, value_name = "EMAIL")]
+    pub(super) after: Option<String>,
+    /// The most users.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(super) limit: u64,
+    /// One JSON object a line, for programs.
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ShowUser {
+    /// Whose.
+    pub(super) email: String,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ExportUsers {
+    /// Where to, a file that is not there yet. Without it, or as `-`, standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Do not tell how far it is.
+    #[arg(long)]
+    pub(super) quiet: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ImportUsers {
+    /// Where from; `-`: standard input.
+    pub(super) file: PathBuf,
+    /// Write nothing; say what would become of the lines.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Keep the lines that are refused in this file, with their numbers and what is wrong, one JSON
+    /// object each.
+    #[arg(long, value_name = "FILE")]
+    pub(super) rejected: Option<PathBuf>,
+    /// Do not tell how far it is.
+    #[arg(long)]
+    pub(super) quiet: bool,
 }
 
 #[derive(Args, Debug)]

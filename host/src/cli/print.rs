@@ -20,6 +20,18 @@ pub(super) fn line(text: &str) -> io::Result<()> {
     bytes(format!("{text}\n").as_bytes())
 }
 
+/// Print this text: whether somebody still reads.
+///
+/// # Errors
+/// When it cannot be written; that nobody reads any more is none.
+pub(super) fn text(text: &str) -> io::Result<bool> {
+    let mut output = io::stdout().lock();
+    match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.map(|()| true),
+    }
+}
+
 fn bytes(bytes: &[u8]) -> io::Result<()> {
     let mut output = io::stdout().lock();
     match output.write_all(bytes).and_then(|()| output.flush()) {

@@ -36,7 +36,7 @@ pub(crate) enum By {
     /// Whoever has the admin token.
     Admin,
     /// Whoever runs this program.
-    #[allow(dead_code, reason = "for commands that act by themselves")]
+    #[cfg_attr(not(feature = "cli"), allow(dead_code))]
     Operator,
 }
 

@@ -23,6 +23,7 @@ pub(crate) mod database;
 #[cfg(feature = "smtp")]
 mod delivery;
 mod mail;
+#[cfg(feature = "cli")]
 mod users;
 
 pub use builder::TenantBuilder;
@@ -128,7 +129,7 @@ impl Tenant {
     /// Write into the audit log what was done by other ways than a function: after it was done, and
     /// before anybody is told. What cannot be written within [`Limits::time`](crate::Limits::time) is
     /// logged.
-    #[allow(dead_code, reason = "for commands and routes beside the functions")]
+    #[cfg(feature = "cli")]
     pub(crate) async fn note(&self, name: &'static str, about: Option<&str>, outcome: &str) {
         let event = self.inner.audit.event(name, outcome, &self.caller);
         self.write_event(Event { about: about.map(str::to_lowercase), ..event }).await;
@@ -184,6 +185,15 @@ impl Tenant {
         let ended = answer.as_ref().map(code);
         runtime.metrics().called(tenant, function, ended, begun.elapsed());
         answer
+    }
+
+    /// Where its records are, and the administration of them, if it was granted.
+    #[cfg(feature = "cli")]
+    pub(crate) fn records(
+        &self,
+    ) -> (Arc<dyn crate::store::Store>, Option<Arc<dyn crate::store::Database>>) {
+        let host = &self.inner.host;
+        (Arc::clone(&host.store), host.database.clone())
     }
 
     /// Leave to begin something that [`close`](Tenant::close) then waits for.

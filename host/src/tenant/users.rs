@@ -1,5 +1,4 @@
 //! Users as lines of JSON, read and written by the component.
-#![allow(dead_code)] // only the program moves users, and an embedder may leave it out
 
 use super::Tenant;
 use crate::component::{Call, Work};

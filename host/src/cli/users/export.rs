@@ -1,0 +1,265 @@
+//! `portcullis users export`.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+
+use super::progress::Progress;
+use super::user::User;
+use super::walk::Walk;
+use super::{Records, ending, note, position, printable, trouble};
+use crate::cli::open::Program;
+use crate::cli::options::{Common, ExportUsers};
+use crate::cli::{REFUSED, print};
+use crate::files;
+
+/// What the audit log calls it.
+const EVENT: &str = "users-export";
+/// Users that are fetched at once.
+const PAGE: u32 = 1000;
+/// Bytes after which what was written is made durable.
+const SYNC_EVERY: u64 = 16 << 20;
+/// The most bytes of a line that was begun and not finished, or of the last whole one: more than a store
+/// keeps of one user.
+const MOST_LINE: u64 = 20 << 20;
+
+pub(super) fn run(common: &Common, options: &ExportUsers) -> anyhow::Result<ExitCode> {
+    let program = Program::open(common)?;
+    let records = Records::of(program.tenant())?;
+    let total = program.block_on(records.database.count("users")).map_err(trouble)?;
+    let mut progress = Progress::new(Some(total), options.quiet);
+    program.block_on(note(&records, EVENT, "begun"));
+    let ended = match options.output.as_deref().filter(|path| *path != Path::new("-")) {
+        None => {
+            if io::stdout().is_terminal() {
+                progress
+                    .tell("password hashes go to this terminal; --output FILE keeps them apart");
+            }
+            let mut output = BufWriter::new(io::stdout().lock());
+            let copied = program.block_on(copy(&records, "", 0, &mut output, &mut progress));
+            copied.and_then(|copied| {
+                output.flush().context("standard output")?;
+                Ok(copied)
+            })
+        }
+        Some(path) => {
+            let database = position::database(program.tenant().settings(), &common.data);
+            program.block_on(to_file(&records, path, database, &mut progress))
+        }
+    };
+    program.block_on(note(&records, EVENT, ending(&ended)));
+    program.close();
+    let Copied { users, damaged } = ended?;
+    drop(progress);
+    if let Some(path) = options.output.as_deref().filter(|path| *path != Path::new("-")) {
+        print::line(&format!("{users} users are in {}", path.display()))?;
+    }
+    Ok(if damaged == 0 { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
+}
+
+/// How many users were written, and how many could not be.
+struct Copied {
+    users: u64,
+    damaged: u64,
+}
+
+/// Whose users the lines of an unfinished file are.
+#[derive(Deserialize, PartialEq, Serialize)]
+struct Source {
+    database: String,
+}
+
+async fn to_file(
+    records: &Records,
+    path: &Path,
+    database: String,
+    progress: &mut Progress,
+) -> anyhow::Result<Copied> {
+    position::place(path)?;
+    if path.symlink_metadata().is_ok() {
+        bail!("{}: is there already; remove it, or name another file", path.display());
+    }
+    let part = position::beside(path, ".part");
+    let note = position::beside(&part, ".position");
+    let named = || part.display().to_string();
+    let source = Source { database };
+    match part.symlink_metadata() {
+        Ok(_) if position::read(&note)?.as_ref() == Some(&source) => {}
+        Ok(_) => bail!("{}: is of another database; remove it, or name another file", named()),
+        Err(_) => position::write(&note, &source)?,
+    }
+    let mut file = files::open_private(&part).with_context(named)?;
+    if file.try_lock().is_err() {
+        bail!("{}: another export writes to it", named());
+    }
+    let Begun { users, last } = begun(&mut file).with_context(named)?;
+    if let Some(last) = &last
+        && records.user_of(last).await?.is_none()
+    {
+        bail!("{}: its last user is gone; remove it, to begin anew", named());
+    }
+    if users > 0 {
+        progress.tell(&format!("going on after {users} users"));
+    }
+    let mut output = Durable { file: BufWriter::new(file), since: 0 };
+    let after = last.unwrap_or_default();
+    let copied = copy(records, &after, users, &mut output, progress).await.with_context(named)?;
+    output.flush().and_then(|()| output.file.get_ref().sync_all()).with_context(named)?;
+    files::rename_new(&part, path).with_context(|| path.display().to_string())?;
+    position::remove(&note)?;
+    Ok(copied)
+}
+
+/// What an earlier run has left.
+struct Begun {
+    users: u64,
+    last: Option<String>,
+}
+
+/// Counts the whole lines, removes one that was not finished, and leaves the file at its end.
+fn begun(file: &mut File) -> anyhow::Result<Begun> {
+    let (mut users, mut whole, mut last_begins) = (0_u64, 0_u64, 0_u64);
+    let mut reader = BufReader::with_capacity(1 << 18, &mut *file);
+    let mut at = 0_u64;
+    loop {
+        let block = reader.fill_buf()?;
+        if block.is_empty() {
+            break;
+        }
+        for (offset, _) in block.iter().enumerate().filter(|(_, byte)| **byte == b'\n') {
+            last_begins = whole;
+            whole = at.saturating_add(offset as u64).saturating_add(1);
+            users += 1;
+        }
+        let read = block.len();
+        at = at.saturating_add(read as u64);
+        reader.consume(read);
+    }
+    file.set_len(whole)?;
+    let mut last = None;
+    if users > 0 {
+        if whole.saturating_sub(last_begins) > MOST_LINE {
+            bail!("its last line is no user; remove it, to begin anew");
+        }
+        file.seek(SeekFrom::Start(last_begins))?;
+        let mut line = String::new();
+        (&mut *file).take(MOST_LINE).read_to_string(&mut line)?;
+        let user = User::parse(&line).context("its last line; remove it, to begin anew")?;
+        last = Some(user.email.into_owned());
+    }
+    file.seek(SeekFrom::End(0))?;
+    Ok(Begun { users, last })
+}
+
+/// A file that loses little in a power failure.
+struct Durable {
+    file: BufWriter<File>,
+    since: u64,
+}
+
+impl Write for Durable {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.since = self.since.saturating_add(written as u64);
+        if self.since >= SYNC_EVERY {
+            self.since = 0;
+            self.file.flush()?;
+            self.file.get_ref().sync_data()?;
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// The users after this key, as lines. While some are written, the next ones are fetched.
+async fn copy(
+    records: &Records,
+    after: &str,
+    before: u64,
+    output: &mut impl Write,
+    progress: &mut Progress,
+) -> anyhow::Result<Copied> {
+    let mut copied = Copied { users: before, damaged: 0 };
+    let (send, mut pages) = tokio::sync::mpsc::channel(2);
+    let mut walk = Walk::after(records.clone(), after);
+    // Ends when it is done, or nobody takes what it has found.
+    tokio::spawn(async move {
+        loop {
+            let page = walk.next(PAGE).await;
+            let goes_on = matches!(&page, Ok(page) if !page.is_empty());
+            if send.send(page).await.is_err() || !goes_on {
+                return;
+            }
+        }
+    });
+    loop {
+        // The end is told, too: a walk that broke off must not pass for one that is done.
+        let page = pages.recv().await.context("the users were not gone through to their end")??;
+        if page.is_empty() {
+            return Ok(copied);
+        }
+        let (keys, users): (Vec<_>, Vec<_>) =
+            page.into_iter().map(|found| (found.key, found.user)).unzip();
+        for (key, line) in keys.iter().zip(records.tenant.write_users(users).await?) {
+            match line {
+                Ok(line) => {
+                    output.write_all(line.as_bytes())?;
+                    output.write_all(b"\n")?;
+                    copied.users += 1;
+                }
+                Err(problem) => {
+                    copied.damaged += 1;
+                    progress.tell(&format!("{}: {problem}; left out", printable(key)));
+                }
+            }
+        }
+        // A run that goes on after this one finds what was written.
+        output.flush()?;
+        progress.at(copied.users, copied.users);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    const LINE: &str = r#"{"email":"ann@example.com","password":null,"verified":true,"blocked":false,"custom_data":{}}"#;
+
+    fn file(content: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("part");
+        std::fs::write(&path, content).unwrap();
+        (folder, path)
+    }
+
+    fn left(content: &str) -> (anyhow::Result<Begun>, String) {
+        let (_folder, path) = file(content);
+        let mut open = File::options().read(true).write(true).open(&path).unwrap();
+        let begun = begun(&mut open);
+        (begun, std::fs::read_to_string(path).unwrap())
+    }
+
+    #[test]
+    fn a_line_that_was_not_finished_is_removed() {
+        let (begun, content) = left(&format!("{LINE}\n{LINE}\n{{\"email\":\"bo"));
+        let begun = begun.unwrap();
+        assert_eq!((begun.users, begun.last.as_deref()), (2, Some("ann@example.com")));
+        assert_eq!(content, format!("{LINE}\n{LINE}\n"));
+        let (begun, content) = left("{\"ema");
+        assert_eq!((begun.unwrap().users, content.as_str()), (0, ""));
+    }
+
+    #[test]
+    fn a_file_that_holds_something_else_is_not_continued() {
+        assert!(left("something else\n").0.is_err());
+    }
+}
