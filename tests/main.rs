@@ -31,4 +31,5 @@ mod readme;
 mod servers;
 mod smtp;
 mod support;
+mod users;
 mod vendored_wit;

@@ -57,7 +57,7 @@ const REQUESTS: PeerLimit = PeerLimit { per_minute: 300, burst: 100 };
 const SECRETS: PeerLimit = PeerLimit { per_minute: 30, burst: 20 };
 
 /// The first segments of the gateway's own paths, which must not be hidden by a tenant's.
-pub(crate) const RESERVED: [&str; 19] = [
+pub(crate) const RESERVED: [&str; 20] = [
     "account",
     "change-email",
     "code",
@@ -65,6 +65,7 @@ pub(crate) const RESERVED: [&str; 19] = [
     "delete",
     "forgot",
     "healthz",
+    "metrics",
     "openapi.json",
     "readyz",
     "register",
