@@ -26,8 +26,8 @@ fn line(number: usize) -> Json {
         "email": format!("u{number:06}@example.com"),
         "address": format!("U{number:06}@example.com"),
         "password": null,
-        "verified": number % 2 == 0,
-        "blocked": number % 7 == 0,
+        "verified": number.is_multiple_of(2),
+        "blocked": number.is_multiple_of(7),
         "custom_data": { "number": number, "ö.$": [1.50, null] },
         "made": 1_700_000_000 + number,
     })
