@@ -52,10 +52,12 @@ typing_extensions==4.16.0
 
 const HELP: &str = "It takes python3, version 3.11 or newer, with pip.";
 
-/// The generator knows no media type of anything, and needs not put what it writes in order.
+/// The generator knows no media type of anything and none of metrics, and needs not put what it writes
+/// in order.
 const CONFIGURATION: &str = r#"
 content_type_overrides:
   "*/*": application/octet-stream
+  "application/openmetrics-text": text/plain
 post_hooks: []
 "#;
 

@@ -67,7 +67,7 @@ fn everything_that_is_counted_is_told() {
         r#"portcullis_http_request_duration_seconds_sum{route="/v1/session",method="GET"}"#,
         r#"portcullis_outcomes_total{tenant="default",function="auth.register_user",code="201"}"#,
         r#"portcullis_outcomes_total{tenant="default",function="auth.verify_user",code="300"}"#,
-        r#"portcullis_outcomes_total{tenant="default",function="sessions.sign_in",code="data"}"#,
+        r#"portcullis_outcomes_total{tenant="default",function="sessions.sign_in",code="202"}"#,
         r#"portcullis_outcomes_total{tenant="shop",function="auth.register_user",code="201"}"#,
         r#"portcullis_call_duration_seconds_sum{function="auth.register_user"}"#,
         r#"portcullis_store_duration_seconds_sum{operation="load",result="ok"}"#,
