@@ -11,6 +11,9 @@ use super::routes::{Access, Answer, Body, Counts, Route};
 use super::visit::Visit;
 use crate::audit::{Event, MAX_EVENTS, Query};
 
+/// The end of the year 9999: no time is later than that.
+const LATEST: u64 = 253_402_300_799;
+
 /// What is asked for. Times are in seconds since 1970.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -39,12 +42,12 @@ pub(super) fn routes() -> Vec<Route> {
         access: Access::Admin,
         body: Body::None,
         query: &[
-            ("after", "only behind the event of this key: what `next` said"),
-            ("since", "only from this time on, in seconds since 1970"),
-            ("until", "only before this time, in seconds since 1970"),
-            ("user", "only of this account"),
-            ("event", "only of this name"),
-            ("limit", "how many, 1 to 1000, which is the default"),
+            ("after", "only behind the event of this key: what `next` said", None),
+            ("since", "only from this time on, in seconds since 1970", Some((0, LATEST))),
+            ("until", "only before this time, in seconds since 1970", Some((0, LATEST))),
+            ("user", "only of this account", None),
+            ("event", "only of this name", None),
+            ("limit", "how many, 1 to 1000, which is the default", Some((1, MAX_EVENTS as u64))),
         ],
         counts: Counts::Request,
         answers: vec![Answer::json(StatusCode::OK, "Events, and where to go on.", "Events")],
@@ -64,8 +67,8 @@ async fn audit(visit: Visit, uri: Uri) -> Result<Response, Refusal> {
     }
     let query = Query {
         after: wanted.after,
-        since: wanted.since.map(|seconds| seconds.saturating_mul(1000)),
-        until: wanted.until.map(|seconds| seconds.saturating_mul(1000)),
+        since: wanted.since.map(|seconds| seconds.min(LATEST) * 1000),
+        until: wanted.until.map(|seconds| seconds.min(LATEST) * 1000),
         about: wanted.user,
         event: wanted.event,
         limit: wanted.limit.unwrap_or(MAX_EVENTS),

@@ -33,7 +33,7 @@ pub(super) fn routes() -> Vec<Route> {
         summary: "Whether whoever sends this request is signed in, for a reverse proxy.",
         access: Access::Session,
         body: Body::None,
-        query: &[("redirect", "`true`: to a page instead of 401 and 403")],
+        query: &[("redirect", "`true`: to a page instead of 401 and 403", None)],
         counts: Counts::Nothing,
         answers: vec![
             Answer {

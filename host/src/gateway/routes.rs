@@ -27,8 +27,9 @@ pub(crate) struct Route {
     pub(crate) access: Access,
     /// What is sent.
     pub(crate) body: Body,
-    /// Parameters of the query, each with what it is for. All of them may be left out.
-    pub(crate) query: &'static [(&'static str, &'static str)],
+    /// Parameters of the query, each with what it is for; whole numbers with the least and the most that
+    /// is taken. All of them may be left out.
+    pub(crate) query: &'static [(&'static str, &'static str, Option<(u64, u64)>)],
     /// How often a peer may ask for it.
     pub(crate) counts: Counts,
     /// All that may be answered, but for what every route may answer.

@@ -72,8 +72,13 @@ fn operation(route: &Route) -> Value {
             let schema = json!({ "type": "string", "minLength": 1 });
             json!({ "name": name, "in": "path", "required": true, "schema": schema })
         })
-        .chain(route.query.iter().map(|(name, about)| {
-            let schema = json!({ "type": "string" });
+        .chain(route.query.iter().map(|(name, about, range)| {
+            let schema = match range {
+                Some((least, most)) => {
+                    json!({ "type": "integer", "minimum": least, "maximum": most })
+                }
+                None => json!({ "type": "string" }),
+            };
             json!({ "name": name, "in": "query", "description": about, "schema": schema })
         }))
         .collect();

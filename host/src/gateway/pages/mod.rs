@@ -60,10 +60,10 @@ pub(super) fn routes() -> Vec<Route> {
     routes
 }
 
-const QUERY: &[(&str, &str)] = &[
-    ("email", "the address that the form begins with"),
-    ("told", "what is told above it"),
-    ("return_to", "where to go in the end"),
+const QUERY: &[(&str, &str, Option<(u64, u64)>)] = &[
+    ("email", "the address that the form begins with", None),
+    ("told", "what is told above it", None),
+    ("return_to", "where to go in the end", None),
 ];
 
 /// A page to look at.
