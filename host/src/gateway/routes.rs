@@ -16,6 +16,10 @@ use super::visit::Visit;
 use super::{audit, forward_auth, functions, health, metrics, pages, session};
 use crate::functions::{Parameter, find};
 
+/// A parameter of a query: its name, what it is for, and of a whole number the least and the most that is
+/// taken.
+pub(crate) type QueryParameter = (&'static str, &'static str, Option<(u64, u64)>);
+
 /// A route.
 pub(crate) struct Route {
     pub(crate) method: Method,
@@ -27,9 +31,8 @@ pub(crate) struct Route {
     pub(crate) access: Access,
     /// What is sent.
     pub(crate) body: Body,
-    /// Parameters of the query, each with what it is for; whole numbers with the least and the most that
-    /// is taken. All of them may be left out.
-    pub(crate) query: &'static [(&'static str, &'static str, Option<(u64, u64)>)],
+    /// Parameters of the query. All of them may be left out.
+    pub(crate) query: &'static [QueryParameter],
     /// How often a peer may ask for it.
     pub(crate) counts: Counts,
     /// All that may be answered, but for what every route may answer.

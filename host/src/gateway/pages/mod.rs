@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::cookies::{self, Kind};
 use super::functions::new_ticket;
 use super::reply::Refusal;
-use super::routes::{Access, Answer, Body, Counts, Field, Route};
+use super::routes::{Access, Answer, Body, Counts, Field, QueryParameter, Route};
 use super::visit::Visit;
 use crate::error::CallError;
 use crate::tenant::Tenant;
@@ -60,7 +60,7 @@ pub(super) fn routes() -> Vec<Route> {
     routes
 }
 
-const QUERY: &[(&str, &str, Option<(u64, u64)>)] = &[
+const QUERY: &[QueryParameter] = &[
     ("email", "the address that the form begins with", None),
     ("told", "what is told above it", None),
     ("return_to", "where to go in the end", None),
