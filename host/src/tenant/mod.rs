@@ -145,6 +145,7 @@ impl Tenant {
     }
 
     /// Carried through even if nobody waits for it any more.
+    #[cfg(feature = "gateway")]
     async fn write_event(&self, event: Event) {
         let Ok(ticket) = self.ticket() else { return };
         let log = Arc::clone(&self.inner.audit);
