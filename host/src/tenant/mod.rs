@@ -7,7 +7,9 @@ use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::Instrument;
 
-use crate::audit::{Event, Events, Log, Query, Subject, Told};
+#[cfg(feature = "gateway")]
+use crate::audit::Event;
+use crate::audit::{Events, Log, Query, Subject, Told};
 #[cfg(feature = "gateway")]
 use crate::component::By;
 use crate::component::{After, Call, Caller, Host, Runtime, Work};
