@@ -69,6 +69,10 @@ import schemathesis
 @schemathesis.hook
 def filter_body(context, body):
     return not isinstance(body, dict) or not isinstance(body.get('cust_length'), float)
+
+@schemathesis.hook
+def filter_query(context, query):
+    return not query or not any(isinstance(it, float) for it in query.values())
 ";
 
 /// Ask every operation that `chosen` names, with this token.

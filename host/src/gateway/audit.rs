@@ -65,10 +65,15 @@ async fn audit(visit: Visit, uri: Uri) -> Result<Response, Refusal> {
     if wanted.limit.is_some_and(|limit| !(1..=MAX_EVENTS).contains(&limit)) {
         return Err(Refusal::usage(format!("audit: \"limit\" must be from 1 to {MAX_EVENTS}")));
     }
+    if [wanted.since, wanted.until].into_iter().flatten().any(|time| time > LATEST) {
+        return Err(Refusal::usage(format!(
+            "audit: \"since\" and \"until\" must be seconds since 1970, at most {LATEST}"
+        )));
+    }
     let query = Query {
         after: wanted.after,
-        since: wanted.since.map(|seconds| seconds.min(LATEST) * 1000),
-        until: wanted.until.map(|seconds| seconds.min(LATEST) * 1000),
+        since: wanted.since.map(|seconds| seconds.saturating_mul(1000)),
+        until: wanted.until.map(|seconds| seconds.saturating_mul(1000)),
         about: wanted.user,
         event: wanted.event,
         limit: wanted.limit.unwrap_or(MAX_EVENTS),
