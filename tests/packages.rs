@@ -16,19 +16,29 @@ fn portcullis(arguments: &[&str]) -> Command {
     program
 }
 
-#[test]
-fn every_command_has_a_manual_page() {
-    let folder = tempfile::tempdir().unwrap();
-    let pages = folder.path().join("man/man1");
-    run(portcullis(&["man", "--output"]).arg(&pages)).unwrap();
-    let help = String::from_utf8(run(&mut portcullis(&["--help"])).unwrap().stdout).unwrap();
+/// The commands below this one, as its help names them.
+fn commands(below: &[&str]) -> Vec<String> {
+    let help = run(portcullis(below).arg("--help")).unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
     let (_, commands) = help.split_once("Commands:\n").unwrap();
     let (commands, _) = commands.split_once("\n\n").unwrap();
     // Continued lines are further in.
     let names = commands.lines().filter_map(|line| line.strip_prefix("  "));
     let names = names.filter(|line| !line.starts_with(' '));
-    let names: Vec<&str> = names.map(|line| line.split(' ').next().unwrap()).collect();
-    assert!(names.contains(&"serve") && names.contains(&"backup"), "{names:?}");
+    names.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let pages = folder.path().join("man/man1");
+    run(portcullis(&["man", "--output"]).arg(&pages)).unwrap();
+    let names = commands(&[]);
+    assert!(["serve", "backup", "users"].iter().all(|name| names.iter().any(|it| it == name)));
+    let below = commands(&["users"]).into_iter().filter(|name| name != "help");
+    let below = below.map(|name| format!("users-{name}"));
+    let names: Vec<String> = names.into_iter().chain(below).collect();
+    assert!(names.contains(&"users-import".to_owned()), "{names:?}");
     for name in &names {
         let page = fs::read_to_string(pages.join(format!("portcullis-{name}.1"))).unwrap();
         assert!(page.contains(".TH") && page.contains("tenant"), "{name}: {page}");
