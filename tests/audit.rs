@@ -13,6 +13,9 @@ use crate::servers::gateway::{Gateway, UNLIMITED};
 use crate::servers::http::Client;
 use crate::servers::{self, wait_for};
 
+mod house;
+mod tokens;
+
 const ANN: &str = "ann@example.com";
 const PASSWORD: &str = "correct horse battery";
 
@@ -170,29 +173,36 @@ fn follow_prints_an_event_as_it_comes() {
     assert!(child.wait().unwrap().success());
 }
 
-#[test]
-fn a_flood_of_refusals_is_bounded() {
+/// Do this so often that not all of it is written.
+fn flood(one: impl Fn(&Client) + Sync) {
     let gateway = Gateway::start(&settings(""));
     let admin = gateway.admin("default");
-    let guess = json!({ "email": "nobody@example.com", "code": "1" });
-    let refused = |count: usize| {
+    let many = || {
         thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| {
-                    for _ in 0..count {
-                        gateway.client().post("/v1/auth/verify_user", guess.clone());
-                    }
-                });
+                scope.spawn(|| (0..200).for_each(|_| one(&gateway.client())));
             }
         });
     };
     wait_for("a flood is noticed", || {
-        refused(200);
+        many();
         admin.post("/v1/utils/block_user", json!({ "email": ANN }));
         !events(&admin, "?event=refusals-not-recorded").is_empty()
     });
     let counted = events(&admin, "?event=refusals-not-recorded");
     assert!(counted[0]["count"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn a_flood_of_refusals_is_bounded() {
+    let guess = json!({ "email": "nobody@example.com", "code": "1" });
+    flood(|client| drop(client.post("/v1/auth/verify_user", guess.clone())));
+}
+
+#[test]
+fn a_flood_of_sign_outs_without_a_session_is_bounded() {
+    let token = "A".repeat(43);
+    flood(|client| drop(client.bearer(&token).delete("/v1/session").is(200)));
 }
 
 #[test]

@@ -61,6 +61,8 @@ pub trait Ports {
     fn device(&self) -> Option<String> {
         None
     }
+    /// `caller.recognised`.
+    fn recognised(&self, _account: &str) {}
     /// `wall-clock.now`, as the time since 1970 (UTC).
     fn now(&self) -> core::time::Duration;
     /// `random.get-random-bytes`: unpredictable bytes.

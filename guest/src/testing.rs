@@ -29,6 +29,8 @@ pub(crate) struct Outside {
     pub(crate) hides: Cell<bool>,
     pub(crate) ticket: RefCell<Option<String>>,
     pub(crate) device: RefCell<Option<String>>,
+    /// Whose tokens were found good.
+    pub(crate) recognised: RefCell<Vec<String>>,
     /// What was done outside, call by call: what a clock could see of it.
     pub(crate) done: RefCell<Vec<String>>,
     /// Done once, just before the next commit: somebody else who is faster.
@@ -48,6 +50,7 @@ impl Outside {
             hides: Cell::new(false),
             ticket: RefCell::default(),
             device: RefCell::default(),
+            recognised: RefCell::default(),
             done: RefCell::default(),
             meanwhile: RefCell::default(),
         }
@@ -214,6 +217,9 @@ impl Ports for Outside {
     }
     fn device(&self) -> Option<String> {
         self.device.borrow().clone()
+    }
+    fn recognised(&self, account: &str) {
+        self.recognised.borrow_mut().push(account.to_owned());
     }
     fn now(&self) -> Duration {
         Duration::from_secs(self.now.get())

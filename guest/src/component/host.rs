@@ -49,6 +49,9 @@ impl Ports for Host {
     fn device(&self) -> Option<String> {
         caller::device()
     }
+    fn recognised(&self, account: &str) {
+        caller::recognised(account);
+    }
     fn now(&self) -> Duration {
         let now = wall_clock::now();
         Duration::new(now.seconds, now.nanoseconds)

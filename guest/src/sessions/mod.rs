@@ -119,7 +119,9 @@ fn find(ports: &dyn Ports, token: &str) -> Result<Found, Stop> {
     let pointer = Records::load(ports, &digest)?.sessions.and_then(|stored| stored.record.of);
     let key = pointer.ok_or(Code::InvalidCredentials)?;
     let records = Records::load(ports, &key)?;
-    found(ports, key, records, &digest)
+    let found = found(ports, key, records, &digest)?;
+    ports.recognised(&found.key);
+    Ok(found)
 }
 
 /// The session with this digest among what was read about an address.

@@ -51,6 +51,20 @@ mod opening {
     }
 
     #[test]
+    fn the_host_is_told_whose_a_good_token_is_and_nothing_of_others() {
+        let outside = verified(Outside::new());
+        let token = signed_in(&outside).token;
+        let other = format!("{}A", &token[1..]);
+        assert!(who(&outside, &other).is_none());
+        sign_out(&outside, &other).unwrap();
+        assert!(outside.recognised.borrow().is_empty(), "nobody");
+        sign_out(&outside, &token).unwrap();
+        assert_eq!(*outside.recognised.borrow(), [EMAIL]);
+        sign_out(&outside, &token).unwrap();
+        assert_eq!(outside.recognised.borrow().len(), 1, "it opens nothing any more");
+    }
+
+    #[test]
     fn nothing_but_the_token_opens_a_session() {
         let outside = verified(Outside::new());
         let Opened { token, device, identity } = signed_in(&outside);

@@ -54,7 +54,8 @@ pub struct Event {
     /// The code of the outcome, `done`, or the kind of an error (`storage`, `component` …), after
     /// which it is not known what was done.
     pub outcome: String,
-    /// Who: `stranger`, `session`, `admin`, `application` or `operator`.
+    /// Who: `stranger`, `session` (somebody with a token that was found good), `admin`, `application`
+    /// or `operator`.
     pub by: String,
     /// The account, in lower case; none for what concerns no account, or one that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -141,11 +142,12 @@ impl Log {
     }
 
     /// What is to be written of a call that was answered like this; nothing where the call was not
-    /// begun, or is one that leaves no event.
+    /// begun, or is one that leaves no event. `account` is that of a token which was found good.
     pub(crate) fn draft(
         &self,
         subject: &Subject,
         caller: &Caller,
+        account: Option<String>,
         told: Result<Told, &CallError>,
     ) -> Option<Event> {
         let told = match told {
@@ -154,16 +156,19 @@ impl Log {
             Err(error) => Told { success: false, outcome: error.kind().to_owned(), about: None },
         };
         let mut event = self.event(subject.event(&told)?, &told.outcome, caller);
-        if subject.by_token && told.success && event.by == "stranger" {
-            event.by = "session".into();
-        }
-        event.about = told.about.as_deref().or(subject.about.as_deref()).map(address);
-        event.function = Some(subject.function.to_owned());
-        // A hidden answer of 201 tells nothing: whoever floods gets as many of them as he likes.
-        let open = told.success && !(caller.hides_accounts() && told.outcome == "201");
+        // Anybody is signed out: a success of a token that opens nothing tells nothing. Nor does a
+        // hidden answer of 201: whoever floods gets as many of both as he likes.
+        let known = !subject.by_token || account.is_some();
+        let open = told.success && known && !(caller.hides_accounts() && told.outcome == "201");
         if !open && event.by == "stranger" && !self.flood().admits(Instant::now()) {
             return None;
         }
+        if account.is_some() && event.by == "stranger" {
+            event.by = "session".into();
+        }
+        let about = account.as_deref().or(told.about.as_deref()).or(subject.about.as_deref());
+        event.about = about.map(address);
+        event.function = Some(subject.function.to_owned());
         Some(event)
     }
 

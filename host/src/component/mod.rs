@@ -36,8 +36,8 @@ pub use call::{Call, Exports, Sandbox};
 pub(crate) use caller::By;
 pub use caller::Caller;
 pub use limits::Limits;
-pub(crate) use runtime::After;
 pub use runtime::Runtime;
+pub(crate) use runtime::{After, Aftermath};
 pub(crate) use state::Host;
 pub use state::{Clock, State};
 

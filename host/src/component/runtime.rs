@@ -32,10 +32,18 @@ pub struct Runtime {
     inner: Arc<Inner>,
 }
 
-/// What follows a call before its answer is given, with the time until which it may take.
+/// What follows a call before its answer is given.
 pub(crate) type After<R> = Box<
-    dyn FnOnce(&Result<R, CallError>, Instant) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send,
+    dyn FnOnce(&Result<R, CallError>, Aftermath) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send,
 >;
+
+/// What [`After`] is told beside the answer.
+pub(crate) struct Aftermath {
+    /// Whose call it was, by a token that was found good.
+    pub(crate) account: Option<String>,
+    /// Until when it may take.
+    pub(crate) until: Instant,
+}
 
 struct Inner {
     pools: Pools,
@@ -151,12 +159,12 @@ impl Runtime {
             async move {
                 let Inner { limits, metrics, .. } = &*inner;
                 let state = State::new(host, caller, permit.clone(), metrics, limits, work, end);
-                let remains = Remains::default();
+                let (remains, account) = (Remains::default(), Arc::clone(&state.account));
                 let answer = inner.answer(state, remains.clone(), work, call).await;
                 if let Some(after) = after {
                     // A call that has used up its time has this much more to be written down.
                     let until = end.max(Instant::now() + inner.limits.grace());
-                    after(&answer, until).await;
+                    after(&answer, Aftermath { account: account.get().cloned(), until }).await;
                 }
                 (answer, Behind { remains, permit, ticket })
             }

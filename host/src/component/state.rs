@@ -1,7 +1,7 @@
 //! The host's side of one call.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::admission::{Permit, TenantId};
@@ -52,6 +52,8 @@ pub struct State {
     pub(super) end: Instant,
     /// Until when a store or mailer may take; before [`State::end`] by this.
     pub(super) grace: Duration,
+    /// Whose call it is, by a token that the component has found good.
+    pub(super) account: Arc<OnceLock<String>>,
     /// Conflicts in a row.
     pub(super) conflicts: u32,
     /// Turns that the call has had to compute.
@@ -84,6 +86,7 @@ impl State {
             document: limits.document,
             end,
             grace: limits.grace(),
+            account: Arc::default(),
             conflicts: 0,
             ticks: 0,
             is_long: Arc::default(),
@@ -135,6 +138,12 @@ impl caller::Host for State {
 
     async fn device(&mut self) -> wasmtime::Result<Option<String>> {
         Ok(self.caller.device.as_deref().cloned())
+    }
+
+    async fn recognised(&mut self, account: String) -> wasmtime::Result<()> {
+        // One token has one account: what is told once more is the same.
+        let _ = self.account.set(account);
+        Ok(())
     }
 }
 

@@ -12,7 +12,7 @@ use crate::audit::Event;
 use crate::audit::{Events, Log, Query, Subject, Told};
 #[cfg(feature = "gateway")]
 use crate::component::By;
-use crate::component::{After, Call, Caller, Host, Runtime, Work};
+use crate::component::{After, Aftermath, Call, Caller, Host, Runtime, Work};
 use crate::contract::types::Failure;
 use crate::error::CallError;
 use crate::settings::Settings;
@@ -116,8 +116,8 @@ impl Tenant {
         }
         let ticket = self.ticket()?;
         let (log, caller) = (Arc::clone(audit), self.caller.clone());
-        let after: After<R> = Box::new(move |answer, until| {
-            let event = log.draft(&subject, &caller, answer.as_ref().map(tell));
+        let after: After<R> = Box::new(move |answer, Aftermath { account, until }| {
+            let event = log.draft(&subject, &caller, account, answer.as_ref().map(tell));
             Box::pin(async move {
                 if let Some(event) = event {
                     log.write(event, until).await;
