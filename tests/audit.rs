@@ -14,6 +14,7 @@ use crate::servers::http::Client;
 use crate::servers::{self, wait_for};
 
 mod house;
+mod retention;
 mod tokens;
 
 const ANN: &str = "ann@example.com";
