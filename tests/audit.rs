@@ -13,6 +13,8 @@ use crate::servers::gateway::{Gateway, UNLIMITED};
 use crate::servers::http::Client;
 use crate::servers::{self, wait_for};
 
+mod failures;
+mod grounds;
 mod house;
 mod retention;
 mod tokens;
