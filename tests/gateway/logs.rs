@@ -95,7 +95,31 @@ pub fn whole_life(gateway: &Gateway) -> Secrets {
     client.post("/v1/auth/verify_reset_code_and_reset_password", reset).is(200);
     let answer = client.post("/v1/session", sign_in(&renewed)).is(200);
     let token = secrets.keep(said(&answer, "token"));
+    let signed_in = client.bearer(&token);
+    signed_in.delete("/v1/sessions").is(200);
+    let new = "new@example.com";
+    let change = |password: &str| json!({ "new_email": new, "password": password });
+    secrets.refused(signed_in.post("/v1/session/email", change(&wrong)), 401);
+    signed_in.post("/v1/session/email", change(&renewed)).is(200);
+    let code = secrets.keep(gateway.mailed_code(new));
+    let confirm = |code: &str| signed_in.post("/v1/session/email/confirm", json!({ "code": code }));
+    secrets.refused(confirm(&guess), 401);
+    confirm(&code).is(200);
+
+    let sign_in = json!({ "email": new, "password": renewed, "mfa": true });
+    let answer = client.post("/v1/session", sign_in).is(200);
+    let ticket = secrets.keep(said(&answer, "ticket"));
+    let code = secrets.keep(gateway.mailed_code(new));
+    let second = json!({ "email": new, "code": code, "ticket": ticket });
+    let answer = client.post("/v1/session", second).is(200);
+    let token = secrets.keep(said(&answer, "token"));
     client.bearer(&token).delete("/v1/session").is(200);
+    // A code and a session that are there at the end.
+    let answer = client.post("/v1/auth/generate_code", json!({ "email": new })).is(200);
+    secrets.keep(said(&answer, "ticket"));
+    secrets.keep(gateway.mailed_code(new));
+    let sign_in = json!({ "email": new, "password": renewed });
+    secrets.keep(said(&client.post("/v1/session", sign_in).is(200), "token"));
 
     let key = std::fs::read_to_string(gateway.data().join("secret.key")).unwrap();
     secrets.keep(key.trim());

@@ -20,5 +20,6 @@ mod requests;
 mod serving;
 mod sessions;
 mod shared;
+mod stored;
 mod tenants;
 mod traces;
