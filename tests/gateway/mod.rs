@@ -1,5 +1,6 @@
 //! The gateway, from outside.
 
+mod audit;
 mod browser;
 mod client;
 mod compiled;
