@@ -1,5 +1,7 @@
 //! `/metrics`: everything that is counted, provoked over HTTP and read back.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
@@ -34,6 +36,29 @@ fn value(text: &str, sample: &str) -> Option<f64> {
     lines.next().map(|number| number.parse().unwrap())
 }
 
+/// The metric that a sample belongs to.
+fn metric(sample: &str) -> &str {
+    let name = sample.split('{').next().unwrap();
+    let ends = ["_total", "_count", "_sum", "_bucket", "_info"];
+    ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name)
+}
+
+/// All metrics that have a value.
+fn told(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    lines.map(|line| line.split(' ').next().unwrap().to_owned()).collect()
+}
+
+/// All metrics that are described, which are all that there are: a test beside the code sees to it.
+fn described() -> BTreeSet<String> {
+    const TEXT: &str = include_str!("../../docs/http.md");
+    let lines = TEXT.lines().filter(|line| line.starts_with("| `p"));
+    let names =
+        lines.flat_map(|line| line.split('|').nth(1).unwrap().split('`').skip(1).step_by(2));
+    let here = |name: &&str| cfg!(target_os = "linux") || *name != "process_resident_memory_bytes";
+    names.filter(here).map(|name| metric(name).to_owned()).collect()
+}
+
 fn text(answer: Answer) -> String {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!(answer.header("Content-Type"), Some(kind));
@@ -59,6 +84,7 @@ fn everything_that_is_counted_is_told() {
     client.get("/no/such/path").is(404);
     shop.post("/v1/auth/register_user", ann.clone()).is(200);
 
+    let provoked = RefCell::new(BTreeSet::new());
     for sample in [
         r#"portcullis_http_requests_total{route="/v1/auth/register_user",method="POST",status="200"}"#,
         r#"portcullis_http_requests_total{route="/v1/forward-auth/{*asked}",method="GET",status="200"}"#,
@@ -81,12 +107,14 @@ fn everything_that_is_counted_is_told() {
     ] {
         let text = text(watcher.get("/metrics"));
         assert!(value(&text, sample).is_some_and(|value| value > 0.0), "{sample}\n{text}");
+        provoked.borrow_mut().insert(metric(sample).to_owned());
     }
     // What happens behind the answer, or for a moment.
     let eventually = |sample: &str| {
         wait_for(sample, || {
             value(&text(watcher.get("/metrics")), sample).is_some_and(|value| value > 0.0)
         });
+        provoked.borrow_mut().insert(metric(sample).to_owned());
     };
     eventually(r#"portcullis_mail_queue_length{tenant="shop"}"#);
     eventually(r#"portcullis_mail_queue_oldest_seconds{tenant="shop"}"#);
@@ -114,6 +142,9 @@ fn everything_that_is_counted_is_told() {
     });
 
     let text = text(watcher.get("/metrics"));
+    let provoked = provoked.into_inner();
+    assert_eq!(provoked, described());
+    assert_eq!(provoked, told(&text));
     for secret in ["ann@", PASSWORD, &code, &token, &admin_token, "secret of shop", "127.0.0.1"] {
         assert!(!text.contains(secret), "{secret}\n{text}");
     }

@@ -1,9 +1,11 @@
 //! The gateway, from outside.
 
+mod audit;
 mod browser;
 mod client;
 mod compiled;
 mod description;
+mod doors;
 mod forward_auth;
 mod functions;
 mod guesses;
@@ -12,14 +14,18 @@ mod hosts;
 mod isolation;
 mod limits;
 mod logs;
+mod mailed;
 mod metrics;
+mod notices;
 mod openapi_fuzz;
+mod operations;
 mod overload;
 mod pages;
 mod requests;
+mod secrecy;
 mod serving;
 mod sessions;
 mod shared;
-mod stored;
+mod spellings;
 mod tenants;
 mod traces;

@@ -296,6 +296,21 @@ mod tests {
         assert!(metrics.text(&Watched::default()).contains("portcullis_http_connections 0\n"));
     }
 
+    /// What has counted nothing yet is not in the text, but it is in the registry.
+    #[test]
+    fn every_metric_is_described() {
+        const TEXT: &str = include_str!("../../../docs/http.md");
+        let registry = format!("{:?}", Metrics::default().registry);
+        let names: Vec<&str> =
+            registry.split("name: \"").skip(1).filter_map(|it| it.split('"').next()).collect();
+        assert!(names.contains(&"http_requests") && names.contains(&"start_time"), "{names:?}");
+        for name in names {
+            let of = |prefix| TEXT.contains(&format!("`{prefix}_{name}_"));
+            let is_whole = TEXT.contains(&format!("`portcullis_{name}`"));
+            assert!(is_whole || of("portcullis") || of("process"), "{name}");
+        }
+    }
+
     #[test]
     fn a_tenant_that_is_no_longer_open_is_not_told_of() {
         let metrics = Metrics::default();
