@@ -8,12 +8,12 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use super::progress::Progress;
 use super::user::User;
 use super::walk::Walk;
 use super::{Records, ending, note, position, printable, trouble};
 use crate::cli::open::Program;
 use crate::cli::options::{Common, ExportUsers};
+use crate::cli::progress::Progress;
 use crate::cli::{REFUSED, print};
 use crate::files;
 
@@ -222,7 +222,7 @@ async fn copy(
         }
         // A run that goes on after this one finds what was written.
         output.flush()?;
-        progress.at(copied.users, copied.users);
+        progress.at(copied.users, format_args!("{} users", copied.users));
     }
 }
 
