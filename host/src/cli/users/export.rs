@@ -1,7 +1,9 @@
 //! `portcullis users export`.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Seek, SeekFrom, Write};
+use std::io::{
+    self, BufRead, BufReader, BufWriter, IntoInnerError, IsTerminal, Read, Seek, SeekFrom, Write,
+};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -108,8 +110,9 @@ async fn to_file(
     let mut output = Durable { file: BufWriter::new(file), since: 0 };
     let after = last.unwrap_or_default();
     let copied = copy(records, &after, users, &mut output, progress).await.with_context(named)?;
-    output.flush().and_then(|()| output.file.get_ref().sync_all()).with_context(named)?;
-    files::rename_new(&part, path).with_context(|| path.display().to_string())?;
+    let file = output.file.into_inner().map_err(IntoInnerError::into_error).with_context(named)?;
+    let file = files::unpublished(file, &part).with_context(named)?;
+    files::publish(file, path, false).with_context(|| path.display().to_string())?;
     position::remove(&note)?;
     Ok(copied)
 }
