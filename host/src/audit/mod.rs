@@ -102,14 +102,16 @@ pub struct Events {
 /// What the log is told of an answer.
 pub(crate) struct Told {
     pub(crate) success: bool,
-    pub(crate) outcome: String,
+    /// The number of the outcome, if it is one.
+    pub(crate) code: Option<u16>,
+    /// The account, where the answer says which.
     pub(crate) about: Option<String>,
 }
 
 impl Told {
     /// It was done, and there is nothing more to say.
     pub(crate) fn done() -> Self {
-        Self { success: true, outcome: "done".into(), about: None }
+        Self { success: true, code: None, about: None }
     }
 }
 
@@ -148,19 +150,19 @@ impl Log {
         caller: &Caller,
         told: Result<Told, &CallError>,
     ) -> Option<Event> {
-        let told = match told {
-            Ok(told) => told,
+        let (outcome, told) = match told {
+            Ok(told) => (told.code.map_or_else(|| "done".to_owned(), |it| it.to_string()), told),
             Err(CallError::Usage(_) | CallError::Overloaded { .. }) => return None,
-            Err(error) => Told { success: false, outcome: error.kind().to_owned(), about: None },
+            Err(error) => (error.kind().to_owned(), Told { success: false, ..Told::done() }),
         };
-        let mut event = self.event(subject.event(&told)?, &told.outcome, caller);
+        let mut event = self.event(subject.event(&told)?, &outcome, caller);
         if subject.by_token && told.success && event.by == "stranger" {
             event.by = "session".into();
         }
         event.about = told.about.as_deref().or(subject.about.as_deref()).map(address);
         event.function = Some(subject.function.to_owned());
         // A hidden answer of 201 tells nothing: whoever floods gets as many of them as he likes.
-        let open = told.success && !(caller.hides_accounts() && told.outcome == "201");
+        let open = told.success && !(caller.hides_accounts() && told.code == Some(201));
         if !open && event.by == "stranger" && !self.flood().admits(Instant::now()) {
             return None;
         }
