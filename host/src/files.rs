@@ -147,6 +147,22 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "cli")]
+    fn an_unpublished_file_stays_where_its_name_is_taken() {
+        let top = tempfile::tempdir().unwrap();
+        let (part, whole) = (top.path().join("f.part"), top.path().join("f"));
+        write_new(top.path(), "f", b"first").unwrap();
+        write_new(top.path(), "f.part", b"second").unwrap();
+        let give_name = || publish(unpublished(File::open(&part)?, &part)?, &whole, false);
+        assert_eq!(give_name().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        let content = |path: &Path| std::fs::read(path).unwrap();
+        assert_eq!((content(&part), content(&whole)), (b"second".to_vec(), b"first".to_vec()));
+        std::fs::remove_file(&whole).unwrap();
+        give_name().unwrap();
+        assert_eq!((content(&whole), part.exists()), (b"second".to_vec(), false));
+    }
+
+    #[test]
     fn a_file_beyond_the_limit_is_refused() {
         let top = tempfile::tempdir().unwrap();
         write_new(top.path(), "f", b"12345").unwrap();
