@@ -37,7 +37,8 @@ pub enum CallError {
 }
 
 impl CallError {
-    /// Which of these it is, in a word.
+    /// Which of these it is, in a word that programs look for: in the answers of `batch`, in metrics
+    /// and in the audit log.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Usage(_) => "usage",

@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use tempfile::{NamedTempFile, PersistError};
+use tempfile::NamedTempFile;
 
 /// Make the folder, and those above it, for the owner alone (mode 700). One that is there already
 /// is left as it is.
@@ -22,31 +22,44 @@ pub(crate) fn make_private_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] when there is one.
 pub(crate) fn write_new(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
-    write(folder, content, |file| file.persist_noclobber(folder.join(name)))
+    write(folder, name, content, false)
 }
 
 /// As [`write_new`], in place of a file of that name that is there already.
 pub(crate) fn replace(folder: &Path, name: &str, content: &[u8]) -> io::Result<()> {
-    write(folder, content, |file| file.persist(folder.join(name)))
+    write(folder, name, content, true)
 }
 
 /// A file without content for the owner alone, which is gone unless it is [`publish`]ed.
-#[cfg(feature = "sqlite")]
 pub(crate) fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
-    unnamed(folder)
+    // The leading dot and the ending keep what a killed process leaves behind from being taken for
+    // the real thing. `tempfile` creates with mode 600.
+    tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)
+}
+
+/// The file that is open at `path`, to be [`publish`]ed. It stays there where that is refused.
+#[cfg(feature = "cli")]
+pub(crate) fn unpublished(file: File, path: &Path) -> io::Result<NamedTempFile> {
+    let mut path = tempfile::TempPath::try_from_path(path)?;
+    path.disable_cleanup(true);
+    Ok(NamedTempFile::from_parts(file, path))
 }
 
 /// Give the file its name, in the folder that it is in, when its content is on the disk.
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] when there is one of that name and it is not to be replaced.
-#[cfg(feature = "sqlite")]
 pub(crate) fn publish(file: NamedTempFile, path: &Path, replace: bool) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    name(file, folder, |file| match replace {
-        true => file.persist(path),
-        false => file.persist_noclobber(path),
-    })
+    file.as_file().sync_all()?;
+    let named = if replace { file.persist(path) } else { file.persist_noclobber(path) };
+    named.map_err(|refused| refused.error)?;
+    // The name is durable only when the folder is. Elsewhere a folder cannot be opened like that.
+    #[cfg(unix)]
+    {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Open a file for reading and writing, made for the owner alone (mode 600) unless it is there.
@@ -80,50 +93,10 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Give a file its final name in the same folder, durably; one of that name is never replaced.
-#[cfg(feature = "cli")]
-pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    tempfile::TempPath::try_from_path(from)?.persist_noclobber(to).map_err(|refused| {
-        let error = refused.error;
-        // It is whole, and not for this to remove.
-        drop(refused.path.keep());
-        error
-    })?;
-    #[cfg(unix)]
-    {
-        let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
-    }
-    Ok(())
-}
-
-fn write(
-    folder: &Path,
-    content: &[u8],
-    persist: impl FnOnce(NamedTempFile) -> Result<File, PersistError>,
-) -> io::Result<()> {
-    let mut file = unnamed(folder)?;
+fn write(folder: &Path, name: &str, content: &[u8], replace: bool) -> io::Result<()> {
+    let mut file = temporary(folder)?;
     file.write_all(content)?;
-    name(file, folder, persist)
-}
-
-fn unnamed(folder: &Path) -> io::Result<NamedTempFile> {
-    // The leading dot and the ending keep what a killed process leaves behind from being taken for
-    // the real thing. `tempfile` creates with mode 600.
-    tempfile::Builder::new().prefix(".").suffix(".tmp").tempfile_in(folder)
-}
-
-fn name(
-    file: NamedTempFile,
-    folder: &Path,
-    persist: impl FnOnce(NamedTempFile) -> Result<File, PersistError>,
-) -> io::Result<()> {
-    file.as_file().sync_all()?;
-    persist(file).map_err(|refused| refused.error)?;
-    // The name is durable only when the folder is. Elsewhere a folder cannot be opened like that.
-    #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
-    Ok(())
+    publish(file, &folder.join(name), replace)
 }
 
 /// The whole file, if it is no longer than `limit` bytes.
@@ -171,6 +144,22 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(std::fs::read(top.path().join("f")).unwrap(), b"first");
         assert_eq!(std::fs::read_dir(top.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    #[cfg(feature = "cli")]
+    fn an_unpublished_file_stays_where_its_name_is_taken() {
+        let top = tempfile::tempdir().unwrap();
+        let (part, whole) = (top.path().join("f.part"), top.path().join("f"));
+        write_new(top.path(), "f", b"first").unwrap();
+        write_new(top.path(), "f.part", b"second").unwrap();
+        let give_name = || publish(unpublished(File::open(&part)?, &part)?, &whole, false);
+        assert_eq!(give_name().unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        let content = |path: &Path| std::fs::read(path).unwrap();
+        assert_eq!((content(&part), content(&whole)), (b"second".to_vec(), b"first".to_vec()));
+        std::fs::remove_file(&whole).unwrap();
+        give_name().unwrap();
+        assert_eq!((content(&whole), part.exists()), (b"second".to_vec(), false));
     }
 
     #[test]

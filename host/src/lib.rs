@@ -30,6 +30,8 @@
 //!
 //! From the lowest to the highest:
 //!
+//! - [`error`]: why a call or a tenant came to nothing; `files`, `random`: files for their owner alone,
+//!   random texts;
 //! - [`contract`]: the types of `wit/`, which component and host speak;
 //! - [`metrics`]: what is counted while all of this works;
 //! - [`store`], [`mail`]: where records live and how mail leaves, each a trait with
@@ -42,7 +44,7 @@
 //! - [`gateway`]: the functions over HTTP, with sessions and sign-in pages;
 //! - `cli`: the program (feature `cli`).
 //!
-//! None knows of those after it.
+//! None knows of those after it, but for the [`Limits`] that [`settings`] makes.
 //!
 //! # Features
 //!

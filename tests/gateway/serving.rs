@@ -67,6 +67,21 @@ fn without_an_admin_token_the_start_says_how_to_make_one() {
 }
 
 #[test]
+fn what_the_start_has_to_say_is_told_in_the_format_of_the_log() {
+    let gateway = Gateway::start_with("[tenants.default]\n", |command| {
+        command.args(["--log-format", "json"]);
+    });
+    let log = gateway.log();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .filter(|line| !line.starts_with("listening on "))
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("no JSON: {line}")))
+        .collect();
+    let told = lines.iter().any(|line| line.to_string().contains("portcullis admin-token"));
+    assert!(told, "{log}");
+}
+
+#[test]
 fn an_admin_token_may_stand_in_the_settings_as_its_digest() {
     // Of the word "token".
     let digest = "3c469e9d6c5875d37a43f353d4f88e61fcf812c66eee3457465a40b0da4153e0";

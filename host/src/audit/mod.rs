@@ -103,14 +103,16 @@ pub struct Events {
 /// What the log is told of an answer.
 pub(crate) struct Told {
     pub(crate) success: bool,
-    pub(crate) outcome: String,
+    /// The number of the outcome, if it is one.
+    pub(crate) code: Option<u16>,
+    /// The account, where the answer says which.
     pub(crate) about: Option<String>,
 }
 
 impl Told {
     /// It was done, and there is nothing more to say.
     pub(crate) fn done() -> Self {
-        Self { success: true, outcome: "done".into(), about: None }
+        Self { success: true, code: None, about: None }
     }
 }
 
@@ -150,16 +152,16 @@ impl Log {
         account: Option<String>,
         told: Result<Told, &CallError>,
     ) -> Option<Event> {
-        let told = match told {
-            Ok(told) => told,
+        let (outcome, told) = match told {
+            Ok(told) => (told.code.map_or_else(|| "done".to_owned(), |it| it.to_string()), told),
             Err(CallError::Usage(_) | CallError::Overloaded { .. }) => return None,
-            Err(error) => Told { success: false, outcome: error.kind().to_owned(), about: None },
+            Err(error) => (error.kind().to_owned(), Told { success: false, ..Told::done() }),
         };
-        let mut event = self.event(subject.event(&told)?, &told.outcome, caller);
+        let mut event = self.event(subject.event(&told)?, &outcome, caller);
         // Anybody is signed out: a success of a token that opens nothing tells nothing. Nor does a
         // hidden answer of 201: whoever floods gets as many of both as he likes.
         let known = !subject.by_token || account.is_some();
-        let open = told.success && known && !(caller.hides_accounts() && told.outcome == "201");
+        let open = told.success && known && !(caller.hides_accounts() && told.code == Some(201));
         if !open && event.by == "stranger" && !self.flood().admits(Instant::now()) {
             return None;
         }

@@ -33,7 +33,7 @@ impl Subject {
     pub(super) fn event(&self, told: &Told) -> Option<&'static str> {
         let event = name(self.function)?;
         // The first of two steps.
-        let mailed = told.success && told.outcome == "201" && event == "sign-in";
+        let mailed = told.success && told.code == Some(201) && event == "sign-in";
         Some(if mailed { "code-mail" } else { event })
     }
 }

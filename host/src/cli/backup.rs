@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::bail;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::open::load_settings;
 use super::options::{Backup, Common, Restore};
+use super::progress::Progress;
 use super::{print, prompt};
 use crate::settings::Settings;
 use crate::store::sqlite::backup as copy;
@@ -19,9 +19,11 @@ use crate::tenant::embedded_store;
 pub(super) fn backup(common: &Common, options: &Backup) -> anyhow::Result<()> {
     let settings = load_settings(common)?;
     let store = embedded(common, &settings, "mongodump")?;
-    let bar = Bar::new("backup");
-    copy::backup(&store, &options.output, options.force, &mut |done, all| bar.at(done, all))?;
-    bar.end();
+    let mut progress = progress();
+    copy::backup(&store, &options.output, options.force, &mut |done, all| {
+        progress.of(done, all, "copied");
+    })?;
+    drop(progress);
     print::line(&format!("{}: the backup is whole", options.output.display()))?;
     Ok(())
 }
@@ -44,9 +46,11 @@ pub(super) fn restore(common: &Common, options: &Restore) -> anyhow::Result<()> 
         }
     }
     let keep = (!options.no_keep && store.exists()).then(|| before(&store));
-    let bar = Bar::new("restore");
-    copy::restore(&store, &options.file, keep.as_deref(), &mut |done, all| bar.at(done, all))?;
-    bar.end();
+    let mut progress = progress();
+    copy::restore(&store, &options.file, keep.as_deref(), &mut |done, all| {
+        progress.of(done, all, "copied");
+    })?;
+    drop(progress);
     if let Some(keep) = keep {
         print::line(&format!("{}: what was there before", keep.display()))?;
     }
@@ -86,26 +90,7 @@ fn before(store: &Path) -> PathBuf {
     name.into()
 }
 
-/// How far it is, for a person to see.
-struct Bar(Option<ProgressBar>);
-
-impl Bar {
-    fn new(what: &'static str) -> Self {
-        let style = ProgressStyle::with_template("{msg} {wide_bar} {percent}% {eta}");
-        let bar = style.ok().filter(|_| io::stderr().is_terminal());
-        Self(bar.map(|style| ProgressBar::new(0).with_style(style).with_message(what)))
-    }
-
-    fn at(&self, done: u64, all: u64) {
-        if let Some(bar) = &self.0 {
-            bar.set_length(all);
-            bar.set_position(done);
-        }
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.0 {
-            bar.finish_and_clear();
-        }
-    }
+/// How far it is, for a person to see: a job of the night has nothing to say while it goes on.
+fn progress() -> Progress {
+    Progress::new(Some(0), !io::stderr().is_terminal())
 }

@@ -75,15 +75,11 @@ fn replied_with(reply: &Reply) -> String {
 }
 
 fn failed_with(error: &CallError) -> String {
-    let (kind, retry_after) = match error {
-        CallError::Usage(_) => ("usage", None),
-        CallError::Store(_) => ("storage", None),
-        CallError::Settings(_) => ("settings", None),
-        CallError::Overloaded { retry_after } => ("overloaded", Some(retry_after.as_secs())),
-        CallError::Component(_) => ("component", None),
-        CallError::Other(_) => ("other", None),
+    let retry_after = match error {
+        CallError::Overloaded { retry_after } => Some(retry_after.as_secs()),
+        _ => None,
     };
-    let failure = Failure { error: error.to_string(), kind, retry_after };
+    let failure = Failure { error: error.to_string(), kind: error.kind(), retry_after };
     // Text and numbers: nothing here can fail to be written.
     serde_json::to_string(&failure).unwrap_or_default()
 }

@@ -10,6 +10,7 @@
 //! - `backup`: a copy of the embedded store, and the way back;
 //! - `check`, `migrate`: whether a configuration works, and a database of other programs;
 //! - `users`: looking at users, and moving them out and in;
+//! - `progress`: how far something is that takes long;
 //! - `serve`: the service over HTTP, and its admin tokens;
 //! - `print`: lists, completions, the component, and writing to standard output at all.
 
@@ -29,6 +30,7 @@ mod migrate;
 mod open;
 mod options;
 mod print;
+mod progress;
 mod prompt;
 mod serve;
 #[cfg(feature = "opentelemetry")]

@@ -1,6 +1,6 @@
 //! `portcullis serve`, and `portcullis admin-token` for those who call it.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 
 use anyhow::Context;
@@ -33,7 +33,11 @@ pub(super) fn run(common: &Common, serve: &Serve) -> anyhow::Result<()> {
             None => None,
         };
         if !gateway.has_admin_token() {
-            hint()?;
+            // Without one the functions that need it are closed to everybody.
+            tracing::warn!(
+                "there is no admin token yet; `portcullis admin-token` makes one, for what only an \
+                 application may do"
+            );
         }
         print::line(&format!("listening on http://{}", listener.local_addr()?))?;
         let reloads = gateway.clone();
@@ -61,15 +65,6 @@ async fn tell_metrics(gateway: &Gateway, address: SocketAddr) -> anyhow::Result<
     Ok(tokio::spawn(async move {
         gateway.serve_metrics(listener, std::future::pending()).await;
     }))
-}
-
-/// Without a token the functions that need one are closed to everybody.
-fn hint() -> io::Result<()> {
-    writeln!(
-        io::stderr(),
-        "portcullis: there is no admin token yet; `portcullis admin-token` makes one, for what \
-         only an application may do"
-    )
 }
 
 async fn reload(common: &Common, gateway: &Gateway) {

@@ -8,7 +8,7 @@
 //! - [`artifact`]: the component itself;
 //! - `engine`: compiling, and the pools of instances; `cache`: code that is kept until the next start;
 //! - `admission`: who may start when;
-//! - `caller`: on whose behalf a call is made;
+//! - `limits`, `caller`: what a call may use, and on whose behalf it is made;
 //! - `state`, `imports`, `bounds`: the host's side of one call;
 //! - `ticks`, `background`: by which calls take turns on a thread, and which of them have threads of
 //!   their own;
@@ -37,7 +37,7 @@ pub(crate) use caller::By;
 pub use caller::Caller;
 pub use limits::Limits;
 pub use runtime::Runtime;
-pub(crate) use runtime::{After, Aftermath};
+pub(crate) use runtime::{After, Aftermath, Body};
 pub(crate) use state::Host;
 pub use state::{Clock, State};
 

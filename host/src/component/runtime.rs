@@ -32,6 +32,13 @@ pub struct Runtime {
     inner: Arc<Inner>,
 }
 
+/// What a call does in its instance. In a box, so that there is one way of a call for each type of
+/// answer, and not for each function.
+pub(crate) type Body<R> = Box<
+    dyn FnOnce(Call) -> Pin<Box<dyn Future<Output = wasmtime::Result<Result<R, Failure>>> + Send>>
+        + Send,
+>;
+
 /// What follows a call before its answer is given.
 pub(crate) type After<R> = Box<
     dyn FnOnce(&Result<R, CallError>, Aftermath) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send,
@@ -135,20 +142,15 @@ impl Runtime {
     /// Waiting for admission ends with the future that waits. A call that has begun is finished even if
     /// nobody waits for it any more: a caller who hangs up must not stop it between its commit and what
     /// belongs to it. `after` is part of it; `ticket` is given back then.
-    pub(crate) async fn run<R, F, Fut>(
+    pub(crate) async fn run<R: Send + 'static>(
         &self,
         host: Arc<Host>,
         caller: Caller,
         ticket: OwnedSemaphorePermit,
         work: Work,
-        call: F,
+        body: Body<R>,
         after: Option<After<R>>,
-    ) -> Result<R, CallError>
-    where
-        F: FnOnce(Call) -> Fut + Send + 'static,
-        Fut: Future<Output = wasmtime::Result<Result<R, Failure>>> + Send + 'static,
-        R: Send + 'static,
-    {
+    ) -> Result<R, CallError> {
         let inner = Arc::clone(&self.inner);
         let begin = Instant::now();
         let end = begin + inner.limits.time;
@@ -160,7 +162,7 @@ impl Runtime {
                 let Inner { limits, metrics, .. } = &*inner;
                 let state = State::new(host, caller, permit.clone(), metrics, limits, work, end);
                 let (remains, account) = (Remains::default(), Arc::clone(&state.account));
-                let answer = inner.answer(state, remains.clone(), work, call).await;
+                let answer = inner.answer(state, remains.clone(), work, body).await;
                 if let Some(after) = after {
                     // A call that has used up its time has this much more to be written down.
                     let until = end.max(Instant::now() + inner.limits.grace());
@@ -209,27 +211,19 @@ struct Behind {
 }
 
 impl Inner {
-    async fn answer<R, F, Fut>(
+    async fn answer<R: Send + 'static>(
         self: &Arc<Self>,
         state: State,
         remains: Remains,
         work: Work,
-        call: F,
-    ) -> Result<R, CallError>
-    where
-        F: FnOnce(Call) -> Fut + Send + 'static,
-        Fut: Future<Output = wasmtime::Result<Result<R, Failure>>> + Send + 'static,
-        R: Send + 'static,
-    {
+        body: Body<R>,
+    ) -> Result<R, CallError> {
         let (host, end) = (Arc::clone(&state.host), state.end);
         let _ticking = self.ticks.run();
         let is_long = Arc::clone(&state.is_long);
         let inner = Arc::clone(self);
         let mut whole = Box::pin(async move {
-            let whole = async {
-                let call = call(inner.instance(state, remains, work).await?);
-                call.await
-            };
+            let whole = async { body(inner.instance(state, remains, work).await?).await };
             // The ticks stop a component that computes; this, one that waits.
             let answer = timeout_at(end.into(), whole).await;
             answer.unwrap_or_else(|_| Err(Trap::Interrupt.into()))

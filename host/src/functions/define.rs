@@ -173,7 +173,7 @@ macro_rules! interfaces {
                                 let exports = call.exports.$interface(&mut call.store)?;
                                 exports.$export(&mut call.store, $( $parameter.lend() ),*).await
                             });
-                        self.tenant.watched(name, run, <$Answer as Answers>::code).await
+                        self.tenant.watched(name, run, Answers::told).await
                     }
                 )*
             }

@@ -117,12 +117,7 @@ pub(super) trait Answers {
 
     fn reply(self) -> Result<Reply, CallError>;
 
-    /// The number of the outcome, if it is one.
-    fn code(&self) -> Option<u16> {
-        None
-    }
-
-    /// What the audit log is told of it.
+    /// What the audit log and the metrics are told of it.
     fn told(&self) -> Told {
         Told::done()
     }
@@ -134,12 +129,8 @@ impl Answers for Outcome {
         Ok(Reply::Outcome(self))
     }
 
-    fn code(&self) -> Option<u16> {
-        Some(self.code)
-    }
-
     fn told(&self) -> Told {
-        Told { success: self.success, outcome: self.code.to_string(), about: None }
+        Told { success: self.success, code: Some(self.code), about: None }
     }
 }
 
@@ -151,10 +142,11 @@ impl Answers for Answer {
             Self::Refused(outcome) => outcome.reply(),
         }
     }
-    fn code(&self) -> Option<u16> {
+
+    fn told(&self) -> Told {
         match self {
-            Self::Refused(outcome) => Some(outcome.code),
-            _ => None,
+            Self::Refused(outcome) => outcome.told(),
+            _ => Told::done(),
         }
     }
 }
@@ -168,20 +160,11 @@ impl Answers for SignedIn {
         }
     }
 
-    fn code(&self) -> Option<u16> {
-        match self {
-            Self::Opened(_) => Some(202),
-            Self::Outcome(outcome) => Some(outcome.code),
-        }
-    }
-
     fn told(&self) -> Told {
         match self {
-            Self::Opened(opened) => Told {
-                outcome: "202".into(),
-                about: Some(opened.identity.email.clone()),
-                ..Told::done()
-            },
+            Self::Opened(opened) => {
+                Told { code: Some(202), about: Some(opened.identity.email.clone()), ..Told::done() }
+            }
             Self::Outcome(outcome) => outcome.told(),
         }
     }
@@ -195,10 +178,11 @@ impl Answers for Known {
             Self::Outcome(outcome) => outcome.reply(),
         }
     }
-    fn code(&self) -> Option<u16> {
+
+    fn told(&self) -> Told {
         match self {
-            Self::Outcome(outcome) => Some(outcome.code),
-            _ => None,
+            Self::Outcome(outcome) => outcome.told(),
+            _ => Told::done(),
         }
     }
 }
@@ -213,10 +197,11 @@ impl Answers for Listed {
             Self::Outcome(outcome) => outcome.reply(),
         }
     }
-    fn code(&self) -> Option<u16> {
+
+    fn told(&self) -> Told {
         match self {
-            Self::Outcome(outcome) => Some(outcome.code),
-            _ => None,
+            Self::Outcome(outcome) => outcome.told(),
+            _ => Told::done(),
         }
     }
 }

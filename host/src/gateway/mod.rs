@@ -27,7 +27,7 @@
 //! - `admin`: the admin token;
 //! - `visit`: what a handler knows of the request that it answers;
 //! - `routes`: the table, from which both the router and `openapi` come;
-//! - `functions`, `session`, `forward_auth`, `health`, `metrics`, `pages`: the handlers;
+//! - `functions`, `session`, `forward_auth`, `health`, `metrics`, `audit`, `pages`: the handlers;
 //! - `body`, `cookies`, `csrf`, `reply`, `headers`: what they take and give.
 //!
 //! The settings are the table `[gateway]` ([`ServerSettings`]) and keys of each tenant

@@ -5,6 +5,7 @@
 //! - `queue`: hands mail to a transport, and keeps what that cannot take for now (feature `smtp`);
 //! - [`transport`]: one attempt at handing a finished mail on;
 //! - `smtp`: the attempt at a mail server, with an [`account`] there;
+//! - `address`: which texts mail can go to or come from;
 //! - `render`: a message as RFC 5322 text.
 
 use async_trait::async_trait;

@@ -12,7 +12,7 @@ use crate::audit::Event;
 use crate::audit::{Events, Log, Query, Subject, Told};
 #[cfg(feature = "gateway")]
 use crate::component::By;
-use crate::component::{After, Aftermath, Call, Caller, Host, Runtime, Work};
+use crate::component::{After, Aftermath, Body, Call, Caller, Host, Runtime, Work};
 use crate::contract::types::Failure;
 use crate::error::CallError;
 use crate::settings::Settings;
@@ -92,9 +92,7 @@ impl Tenant {
         Fut: Future<Output = wasmtime::Result<Result<R, Failure>>> + Send + 'static,
         R: Send + 'static,
     {
-        let Inner { runtime, host, .. } = &*self.inner;
-        let ticket = self.ticket()?;
-        runtime.run(Arc::clone(host), self.caller.clone(), ticket, work, call, None).await
+        self.begin(work, Box::new(|it| Box::pin(call(it))), None).await
     }
 
     /// As [`run`](Tenant::run), and what comes of it is in the audit log before it is told.
@@ -110,11 +108,10 @@ impl Tenant {
         Fut: Future<Output = wasmtime::Result<Result<R, Failure>>> + Send + 'static,
         R: Send + 'static,
     {
-        let Inner { runtime, host, audit, .. } = &*self.inner;
+        let audit = &self.inner.audit;
         if !audit.is_kept() || !subject.is_told() {
             return self.run(work, call).await;
         }
-        let ticket = self.ticket()?;
         let (log, caller) = (Arc::clone(audit), self.caller.clone());
         let after: After<R> = Box::new(move |answer, Aftermath { account, until }| {
             let event = log.draft(&subject, &caller, account, answer.as_ref().map(tell));
@@ -124,8 +121,18 @@ impl Tenant {
                 }
             })
         });
-        let caller = self.caller.clone();
-        runtime.run(Arc::clone(host), caller, ticket, work, call, Some(after)).await
+        self.begin(work, Box::new(|it| Box::pin(call(it))), Some(after)).await
+    }
+
+    async fn begin<R: Send + 'static>(
+        &self,
+        work: Work,
+        body: Body<R>,
+        after: Option<After<R>>,
+    ) -> Result<R, CallError> {
+        let Inner { runtime, host, .. } = &*self.inner;
+        let ticket = self.ticket()?;
+        runtime.run(Arc::clone(host), self.caller.clone(), ticket, work, body, after).await
     }
 
     /// Write into the audit log what was done by other ways than a function: after it was done, and
@@ -173,19 +180,19 @@ impl Tenant {
             .unwrap_or_else(|_| Err(CallError::Store("no answer in time".into())))
     }
 
-    /// Count a call of this function, and how it ends: `code` tells the number of an outcome.
+    /// Count a call of this function, and how it ends.
     pub(crate) async fn watched<R>(
         &self,
         function: &'static str,
         call: impl Future<Output = Result<R, CallError>>,
-        code: impl FnOnce(&R) -> Option<u16>,
+        tell: fn(&R) -> Told,
     ) -> Result<R, CallError> {
         let Inner { runtime, host, .. } = &*self.inner;
         let begun = Instant::now();
         let tenant = &host.settings.tenant;
         let span = tracing::info_span!("call", function, tenant);
         let answer = call.instrument(span).await;
-        let ended = answer.as_ref().map(code);
+        let ended = answer.as_ref().map(|answer| tell(answer).code);
         runtime.metrics().called(tenant, function, ended, begun.elapsed());
         answer
     }

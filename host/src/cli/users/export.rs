@@ -1,19 +1,21 @@
 //! `portcullis users export`.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Seek, SeekFrom, Write};
+use std::io::{
+    self, BufRead, BufReader, BufWriter, IntoInnerError, IsTerminal, Read, Seek, SeekFrom, Write,
+};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
-use super::progress::Progress;
 use super::user::User;
 use super::walk::Walk;
 use super::{Records, ending, note, position, printable, trouble};
 use crate::cli::open::Program;
 use crate::cli::options::{Common, ExportUsers};
+use crate::cli::progress::Progress;
 use crate::cli::{REFUSED, print};
 use crate::files;
 
@@ -108,8 +110,9 @@ async fn to_file(
     let mut output = Durable { file: BufWriter::new(file), since: 0 };
     let after = last.unwrap_or_default();
     let copied = copy(records, &after, users, &mut output, progress).await.with_context(named)?;
-    output.flush().and_then(|()| output.file.get_ref().sync_all()).with_context(named)?;
-    files::rename_new(&part, path).with_context(|| path.display().to_string())?;
+    let file = output.file.into_inner().map_err(IntoInnerError::into_error).with_context(named)?;
+    let file = files::unpublished(file, &part).with_context(named)?;
+    files::publish(file, path, false).with_context(|| path.display().to_string())?;
     position::remove(&note)?;
     Ok(copied)
 }
@@ -222,7 +225,7 @@ async fn copy(
         }
         // A run that goes on after this one finds what was written.
         output.flush()?;
-        progress.at(copied.users, copied.users);
+        progress.at(copied.users, format_args!("{} users", copied.users));
     }
 }
 

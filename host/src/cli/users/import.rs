@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 
 use super::intake::{Numbered, Taken, take};
 use super::position::{self, Fingerprint, Imported};
-use super::progress::Progress;
 use super::rejected::{Refusal, Rejected};
 use super::{Records, ending, note};
 use crate::cli::lines::{Line, Lines};
 use crate::cli::open::Program;
 use crate::cli::options::{Common, ImportUsers};
+use crate::cli::progress::Progress;
 use crate::cli::{REFUSED, print};
 
 /// What the audit log calls it.
@@ -205,7 +205,7 @@ impl Import {
         if taken.witness.is_some() {
             self.position.witness = taken.witness;
         }
-        self.progress.at(batch.bytes, users);
+        self.progress.at(batch.bytes, format_args!("{users} users"));
         Ok(())
     }
 

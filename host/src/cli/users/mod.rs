@@ -8,7 +8,8 @@
 //! - `walk`: users with their block records, in the order of their keys;
 //! - `intake`: what becomes of the users of some lines;
 //! - `position`: how far an export or import has come, so that the next one goes on there;
-//! - `rejected`, `progress`: what was wrong, and how far it is.
+//! - `rejected`: what was wrong;
+//! - `user`: a line of JSON, as it is shown.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -25,7 +26,6 @@ mod import;
 mod intake;
 mod list;
 mod position;
-mod progress;
 mod rejected;
 mod show;
 mod user;

@@ -8,7 +8,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use super::printable;
-use super::progress::Progress;
+use crate::cli::progress::Progress;
 use crate::files;
 
 /// So many are told; the others are counted.

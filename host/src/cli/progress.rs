@@ -1,5 +1,6 @@
 //! How far it is, on standard error: a bar on a terminal, elsewhere a line every few seconds.
 
+use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
@@ -34,13 +35,13 @@ impl Progress {
         Self { way, total }
     }
 
-    /// So much of it is done, which is so many users.
-    pub(super) fn at(&mut self, done: u64, users: u64) {
+    /// So much of it is done, in words that a person understands.
+    pub(super) fn at(&mut self, done: u64, words: impl Display) {
         match &mut self.way {
             Way::Quiet => {}
             Way::Bar(bar) => {
                 bar.set_position(done);
-                bar.set_message(format!("{users} users"));
+                bar.set_message(words.to_string());
             }
             Way::Lines { told } if told.elapsed() >= EVERY => {
                 *told = Instant::now();
@@ -50,10 +51,19 @@ impl Progress {
                     }
                     _ => String::new(),
                 };
-                self.tell(&format!("{users} users{part}"));
+                self.tell(&format!("{words}{part}"));
             }
             Way::Lines { .. } => {}
         }
+    }
+
+    /// The same, of so much as turns out to be there.
+    pub(super) fn of(&mut self, done: u64, total: u64, words: impl Display) {
+        self.total = Some(total);
+        if let Way::Bar(bar) = &self.way {
+            bar.set_length(total);
+        }
+        self.at(done, words);
     }
 
     /// A line that is told also where nothing else is.
