@@ -58,7 +58,7 @@ impl<'a> PasswordCheck<'a> {
         user: Option<&User>,
     ) -> Result<bool, Stop> {
         let right = match user.and_then(|user| user.password.as_deref()) {
-            Some(stored) => self.fits(call, stored),
+            Some(stored) => self.fits(call, stored)?,
             None => {
                 self.pretend(call)?;
                 false
@@ -81,11 +81,11 @@ impl<'a> PasswordCheck<'a> {
         Ok(())
     }
 
-    fn fits(&mut self, call: &Call<'_>, stored: &str) -> bool {
+    fn fits(&mut self, call: &Call<'_>, stored: &str) -> Result<bool, Stop> {
         if let Some((known, right)) = &self.verdict
             && known == stored
         {
-            return *right;
+            return Ok(*right);
         }
         let verdict = password::verify(stored, self.password);
         if let Match::Unusable(why) = verdict {
@@ -94,10 +94,12 @@ impl<'a> PasswordCheck<'a> {
                 &call.address.key,
                 &format!("the password hash is unusable: {why}"),
             );
+            // Nothing was computed: that answer would come too soon.
+            self.pretend(call)?;
         }
         let right = verdict == Match::Right;
         self.verdict = Some((stored.to_owned(), right));
-        right
+        Ok(right)
     }
 }
 

@@ -169,7 +169,7 @@ fn taken(
     let same = match given {
         Some(given) if of_nobody => given.pretend(call).map(|()| false)?,
         Some(given) => match unverified.and_then(|user| user.record.password.as_deref()) {
-            Some(stored) => given.fits(call, stored),
+            Some(stored) => given.fits(call, stored)?,
             None => given.pretend(call).map(|()| true)?,
         },
         None => unverified.is_some_and(|user| user.record.password.is_none()),

@@ -63,6 +63,22 @@ fn a_code_that_is_asked_for_is_answered_alike() {
 }
 
 #[test]
+fn a_hash_that_no_password_fits_takes_as_long() {
+    let hashes = |email: &str| {
+        let outside = town();
+        let mut ann = outside.record("users", EMAIL).unwrap();
+        ann["password"] =
+            "$scrypt$ln=30,r=8,p=1$MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg".into();
+        outside.write("users", EMAIL, ann);
+        let sign_in =
+            |outside: &Outside| authenticate_user(outside, email, "wrong", false, None, false);
+        seen(&outside, sign_in).1.pop()
+    };
+    assert_eq!(hashes(NOBODY).as_deref(), Some("1 hashes"));
+    assert_eq!(hashes(EMAIL), hashes(NOBODY));
+}
+
+#[test]
 fn a_wrong_secret_is_answered_alike() {
     let refusal = |code: Code| format!("Err(Refused({:?}))", Refusal::from(code));
     let answer = alike(&EVERYBODY, |outside, email| {

@@ -218,8 +218,8 @@ impl Database for MemoryStore {
         Ok(page.records())
     }
 
-    async fn insert(&self, puts: &[Put]) -> Result<Vec<bool>, Error> {
-        let Some(collection) = check_inserts(puts)? else { return Ok(Vec::new()) };
+    async fn insert(&self, puts: Vec<Put>) -> Result<Vec<bool>, Error> {
+        let Some(collection) = check_inserts(&puts)? else { return Ok(Vec::new()) };
         let made = |put: &Put| Record::after(None, &put.edits, &put.key, put.due);
         let made = puts.iter().map(made).collect::<Result<Vec<Record>, Error>>()?;
         let mut all = self.lock();

@@ -141,7 +141,7 @@ async fn insert(
     if puts.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let written = records.database.insert(&puts).await.map_err(trouble)?;
+    let written = records.database.insert(puts).await.map_err(trouble)?;
     let (mut made, mut found) = (Vec::new(), Vec::new());
     for (candidate, written) in candidates.into_iter().zip(written) {
         if written { made.push(candidate) } else { found.push(candidate) }

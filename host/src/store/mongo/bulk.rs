@@ -65,8 +65,11 @@ pub(super) async fn insert(
     let documents = puts.iter().map(made).collect::<Result<Vec<_>, Error>>()?;
     store.indexes().make(store, collection).await?;
 
-    // The unique index would find most of these, but not in every collection the other spellings.
-    let there = spellings(store, collection, puts).await?;
+    // Elsewhere the unique index does not find other spellings.
+    let there = match store.indexes().keep_spellings_apart(collection) {
+        true => HashSet::new(),
+        false => spellings(store, collection, puts).await?,
+    };
     let mut written: Vec<bool> =
         puts.iter().map(|put| !there.contains(&folded(&put.key))).collect();
     let new: Vec<usize> = (0..puts.len()).filter(|at| written.get(*at) == Some(&true)).collect();

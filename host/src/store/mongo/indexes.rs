@@ -77,6 +77,11 @@ impl Indexes {
         }
     }
 
+    /// Whether a second record is refused whose key is another spelling of one that is there.
+    pub(super) fn keep_spellings_apart(self, collection: &str) -> bool {
+        collection == "users" && !self.sharded
+    }
+
     fn models(self, collection: &str) -> Vec<IndexModel> {
         let email = doc! { "email": 1 };
         let due = format!("{META}.due");
@@ -90,7 +95,7 @@ impl Indexes {
                 email,
                 named("portcullis_any_case")
                     .collation(any_case())
-                    .unique((collection == "users" && !self.sharded).then_some(true))
+                    .unique(self.keep_spellings_apart(collection).then_some(true))
                     .build(),
             ),
             model(

@@ -159,9 +159,9 @@ impl Database for SqliteStore {
     }
 
     /// In one transaction.
-    async fn insert(&self, puts: &[Put]) -> Result<Vec<bool>, Error> {
-        check_inserts(puts)?;
-        match self.workers.write(Write::Insert(puts.to_vec())).await? {
+    async fn insert(&self, puts: Vec<Put>) -> Result<Vec<bool>, Error> {
+        check_inserts(&puts)?;
+        match self.workers.write(Write::Insert(puts)).await? {
             Verdict::Committed(versions) => Ok(versions.iter().map(|v| !v.is_empty()).collect()),
             Verdict::Conflict => Err(Error::Other("an insertion cannot conflict".into())),
         }
