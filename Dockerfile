@@ -13,10 +13,10 @@ FROM debian:bookworm-slim
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/* \
- && install --directory --owner=65532 --group=65532 --mode=0700 /data
+ && install --directory --owner=10001 --group=10001 --mode=0700 /data
 COPY --from=build /src/target/release/portcullis /usr/local/bin/portcullis
-# By number, so that whoever runs it can see that it is not root.
-USER 65532:65532
+# By number, so that whoever runs it can see that it is not root. It stays the same one: volumes belong to it.
+USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8080

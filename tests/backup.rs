@@ -322,3 +322,136 @@ fn a_restore_that_is_killed_leaves_the_old_or_the_new() {
     }
     assert!(stayed > 0, "no kill came in time: this has tested nothing");
 }
+
+/// What a broken disk makes of it.
+fn overwrite(file: &Path, pages: std::ops::Range<usize>) -> Vec<u8> {
+    let mut bytes = fs::read(file).unwrap();
+    assert!(bytes.len() >= pages.end * 4096, "{} bytes", bytes.len());
+    let pages = pages.start * 4096..pages.end * 4096;
+    bytes[pages.clone()].fill(0xA5);
+    let open = fs::File::options().write(true).open(file).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&open, &bytes[pages.clone()], pages.start as u64)
+        .unwrap();
+    bytes
+}
+
+#[test]
+fn a_store_that_is_damaged_is_replaced_and_its_files_are_kept() {
+    for pages in [3..6, 0..1] {
+        let site = Site::new(&[]);
+        let mut worker = site.worker();
+        fill(&mut worker, "before", 5);
+        let good = backup(&site, "good");
+        drop(worker);
+        // The last to close it brings the log into it.
+        succeeds(&mut site.command(&["call", "user_count"]));
+        let damaged = overwrite(&site.database(), pages.clone());
+        if pages.start == 0 {
+            let said = refused(site.command(&["restore", "--yes", "--no-keep"]).arg(&good));
+            assert!(said.contains("portcullis.db") && said.contains("--no-keep"), "{said}");
+            assert_eq!(fs::read(site.database()).unwrap(), damaged);
+        }
+
+        let said = restore(&site, &good);
+        let kept = said.lines().find_map(|line| line.split_once(": as it was there before"));
+        let (kept, _) = kept.unwrap_or_else(|| panic!("{said}"));
+        assert!(kept.contains("portcullis.db.before-restore-"), "{said}");
+        assert_eq!(fs::read(kept).unwrap(), damaged, "{pages:?}");
+        is_whole(&site.database());
+        let mut worker = site.worker();
+        assert_eq!(data(&mut worker, ANN), "before");
+        register(&mut worker, "bob@example.com", json!(1));
+    }
+}
+
+#[test]
+fn a_store_that_was_cut_short_is_replaced_and_its_files_are_kept() {
+    let site = Site::new(&[]);
+    fill(&mut site.worker(), "before", 5);
+    let good = backup(&site, "good");
+    let store = fs::File::options().write(true).open(site.database()).unwrap();
+    store.set_len(store.metadata().unwrap().len() / 2).unwrap();
+    let cut = fs::read(site.database()).unwrap();
+    let said = restore(&site, &good);
+    let (kept, _) = said.split_once(": as it was there before").unwrap();
+    assert_eq!(fs::read(kept).unwrap(), cut);
+    is_whole(&site.database());
+    assert_eq!(data(&mut site.worker(), ANN), "before");
+}
+
+#[test]
+fn users_of_a_damaged_store_sign_in_after_a_restore_beside_the_service() {
+    let gateway = Gateway::start(UNLIMITED);
+    let client = gateway.client();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup.db").into_os_string().into_string().unwrap();
+    let ann = json!({"email": ANN, "password": "correct horse"});
+    gateway.admin("default").post("/v1/auth/register_user_no_verif", ann.clone()).is(200);
+    succeeds(&mut gateway.command(&["backup", "--output", &file]));
+    let store = gateway.data().join("portcullis.db");
+    let db = Connection::open(&store).unwrap();
+    let checkpointed = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+    assert_eq!(checkpointed, Ok(0));
+    drop(db);
+    let pages = usize::try_from(fs::metadata(&store).unwrap().len()).unwrap() / 4096;
+    overwrite(&store, 1..pages);
+    let said = succeeds(&mut gateway.command(&["restore", "--yes", &file]));
+    assert!(said.contains("as it was there before"), "{said}");
+    client.post("/v1/session", ann).is(200);
+    is_whole(&store);
+}
+
+#[test]
+fn what_is_no_store_is_not_replaced_by_one() {
+    let site = Site::new(&[]);
+    fill(&mut site.worker(), "before", 0);
+    let good = backup(&site, "good");
+    let foreign = |name: &str| {
+        let db = Connection::open(site.path().join(name)).unwrap();
+        db.execute_batch("CREATE TABLE mine (thing)").unwrap();
+        fs::read(site.path().join(name)).unwrap()
+    };
+    let letter = b"A letter, and no store at all.".to_vec();
+    for content in [letter, foreign("foreign")] {
+        for ending in ["-wal", "-shm"] {
+            let _ = fs::remove_file(site.data().join(format!("portcullis.db{ending}")));
+        }
+        fs::write(site.database(), &content).unwrap();
+        let said = refused(site.command(&["restore", "--yes"]).arg(&good));
+        assert!(said.contains("portcullis.db"), "{said}");
+        assert_eq!(fs::read(site.database()).unwrap(), content);
+    }
+}
+
+#[test]
+fn a_backup_of_another_tenant_is_refused_unless_it_is_meant() {
+    let site = Site::new(&[]);
+    let settings = "[tenants.default]\n[tenants.other]\n";
+    fs::write(site.path().join("portcullis.toml"), settings).unwrap();
+    fill(&mut site.worker(), "mine", 0);
+    let file = backup(&site, "of-default");
+    let other = |arguments: &[&str]| {
+        let mut command = site.command(&["--tenant", "other"]);
+        command.args(arguments);
+        command
+    };
+    succeeds(&mut other(&["call", "create_db"]));
+    let said = refused(other(&["restore", "--yes"]).arg(&file));
+    assert!(said.contains("of the tenant default") && said.contains("--other-tenant"), "{said}");
+    assert_eq!(succeeds(&mut other(&["call", "user_count"])), "0\n");
+
+    succeeds(other(&["restore", "--yes", "--other-tenant"]).arg(&file));
+    assert_eq!(succeeds(&mut other(&["call", "user_count"])), "1\n");
+    // Now it is this one's, and nothing of the note is in a store.
+    succeeds(&mut other(&["backup", "--output", "of-other"]));
+    let said = refused(&mut site.command(&["restore", "--yes", "of-other"]));
+    assert!(said.contains("of the tenant other"), "{said}");
+    let store = Connection::open(site.data().join("tenants/other.db")).unwrap();
+    assert!(!store.table_exists(None, "portcullis_backup").unwrap());
+
+    // As an earlier version made it.
+    let old = Connection::open(&file).unwrap();
+    old.execute_batch("DROP TABLE portcullis_backup").unwrap();
+    drop(old);
+    succeeds(other(&["restore", "--yes"]).arg(&file));
+}

@@ -73,6 +73,25 @@ fn the_unit_waits_longer_for_the_end_than_the_service_takes() {
     assert!(seconds("TimeoutStopSec=").unwrap() > default);
 }
 
+/// Without it a command knows nothing of a database that the settings name, and takes an embedded store.
+#[test]
+fn every_command_of_the_unit_names_the_settings_that_its_steps_make() {
+    const SETTINGS: &str = "/etc/portcullis/portcullis.toml";
+    assert!(UNIT.contains(&format!("#   touch {SETTINGS}\n")));
+    let commands: Vec<&str> = UNIT.lines().filter(|line| line.contains("--data ")).collect();
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    for command in commands {
+        let begin = format!("portcullis --config {SETTINGS} --data /var/lib/portcullis ");
+        assert!(command.contains(&begin), "{command}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("portcullis.toml");
+    fs::write(&empty, "").unwrap();
+    let mut check = portcullis(&["call", "user_count"]);
+    check.arg("--config").arg(&empty).arg("--data").arg(folder.path().join("data"));
+    assert_eq!(run(&mut check).unwrap().stdout, b"0\n");
+}
+
 /// As in the image: a root that holds the program, what it is linked with and a folder of data, and
 /// nobody there but a user without a name.
 #[test]
@@ -88,9 +107,9 @@ fn nothing_but_the_folder_of_data_is_written_to_and_no_privilege_is_needed() {
         mount --bind "$1" "$1" &&
         mount --bind "$2" "$1/portcullis" &&
         mount --rbind /proc "$1/proc" &&
-        mount -t tmpfs -o uid=65532,gid=65532,mode=700 tmpfs "$1/data" &&
+        mount -t tmpfs -o uid=10001,gid=10001,mode=700 tmpfs "$1/data" &&
         mount -o remount,bind,ro "$1" &&
-        exec setpriv --no-new-privs chroot --userspec=65532:65532 --groups= "$1" \
+        exec setpriv --no-new-privs chroot --userspec=10001:10001 --groups= "$1" \
             /portcullis --data /data serve --listen 127.0.0.1:0
     "#;
     if run(Command::new("id").arg("-u")).unwrap().stdout != b"0\n" {

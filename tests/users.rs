@@ -13,6 +13,8 @@ use serde_json::{Value as Json, json};
 use crate::program::{Ground, Site, on_every_ground};
 use crate::servers;
 
+mod resumed;
+
 on_every_ground! {
     what_is_wrong_with_a_line_is_told_and_the_others_go_in
 }
@@ -245,4 +247,42 @@ fn memory(users: usize) -> u64 {
 fn ten_times_as_many_users_take_no_more_memory() {
     let (few, many) = (memory(4_000), memory(40_000));
     assert!(few > 0 && many < few + few / 2, "{few} KiB, {many} KiB");
+}
+
+#[test]
+fn a_list_that_is_cut_says_how_to_go_on() {
+    let site = Site::new(&[]);
+    let file = site.path().join("users.jsonl");
+    write_lines(&file, (0..102).map(line));
+    done(&site, &["import", file.to_str().unwrap()]);
+    let first = users(&site, &["list", "--json"]);
+    assert_eq!(String::from_utf8_lossy(&first.stdout).lines().count(), 100);
+    let told_first = told(&first);
+    assert!(told_first.contains("--after u000099@example.com"), "{told_first}");
+    for rest in [
+        &["list", "--json", "--after", "u000099@example.com"][..],
+        &["list", "--json", "--after", "u000099@example.com", "--limit", "2"],
+    ] {
+        let rest = users(&site, rest);
+        assert_eq!(String::from_utf8_lossy(&rest.stdout).lines().count(), 2);
+        assert_eq!(told(&rest), "");
+    }
+}
+
+#[test]
+fn what_is_shown_of_users_commands_no_terminal() {
+    let site = Site::new(&[]);
+    let file = site.path().join("users.jsonl");
+    let data = json!({ "a\u{9b}2J": "\u{7f}\u{85}\u{9f}\u{a0}é" });
+    let user =
+        json!({ "email": "ann@example.com", "custom_data": data, "other": { "b\u{90}": 1 } });
+    write_lines(&file, [user.clone()].into_iter());
+    done(&site, &["import", file.to_str().unwrap()]);
+    let shown = done(&site, &["show", "ann@example.com"]);
+    assert!(!shown.chars().any(|c| c.is_control() && c != '\n'), "{shown:?}");
+    assert!(shown.contains(r"\u009b2J") && shown.contains("\u{a0}é"), "{shown:?}");
+    let read: Json = serde_json::from_str(&shown).unwrap();
+    assert_eq!((&read["custom_data"], &read["other"]), (&data, &user["other"]));
+    // What is written for programs is written to the letter.
+    assert!(done(&site, &["export"]).contains("\u{9b}2J"));
 }

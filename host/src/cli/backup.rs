@@ -12,7 +12,7 @@ use super::options::{Backup, Common, Restore};
 use super::progress::Progress;
 use super::{print, prompt};
 use crate::settings::Settings;
-use crate::store::sqlite::backup as copy;
+use crate::store::sqlite::backup::{self as copy, Kept};
 use crate::tenant::embedded_store;
 
 /// Write a copy, and say where it is.
@@ -20,7 +20,8 @@ pub(super) fn backup(common: &Common, options: &Backup) -> anyhow::Result<()> {
     let settings = load_settings(common)?;
     let store = embedded(common, &settings, "mongodump")?;
     let mut progress = progress();
-    copy::backup(&store, &options.output, options.force, &mut |done, all| {
+    let (to, force) = (&options.output, options.force);
+    copy::backup(&store, &settings.tenant, to, force, &mut |done, all| {
         progress.of(done, all, "copied");
     })?;
     drop(progress);
@@ -32,9 +33,22 @@ pub(super) fn backup(common: &Common, options: &Backup) -> anyhow::Result<()> {
 pub(super) fn restore(common: &Common, options: &Restore) -> anyhow::Result<()> {
     let settings = load_settings(common)?;
     let store = embedded(common, &settings, "mongorestore")?;
+    let tenant = &settings.tenant;
+    // What is no backup is refused further on.
+    if let Ok(Some(whose)) = copy::tenant_of(&options.file)
+        && whose != *tenant
+        && !options.other_tenant
+    {
+        bail!(
+            "{}: is a backup of the tenant {}, and this is {tenant}; nothing was done: say so with \
+             --other-tenant",
+            options.file.display(),
+            whose.escape_debug()
+        );
+    }
     if !options.yes {
         let what = format!(
-            "Everything in {} is replaced by what {} holds.",
+            "Everything of the tenant {tenant}, in {}, is replaced by what {} holds.",
             store.display(),
             options.file.display()
         );
@@ -47,12 +61,22 @@ pub(super) fn restore(common: &Common, options: &Restore) -> anyhow::Result<()> 
     }
     let keep = (!options.no_keep && store.exists()).then(|| before(&store));
     let mut progress = progress();
-    copy::restore(&store, &options.file, keep.as_deref(), &mut |done, all| {
+    let (from, keep) = (&options.file, keep.as_deref());
+    let kept = copy::restore(&store, tenant, from, keep, &mut |done, all| {
         progress.of(done, all, "copied");
     })?;
     drop(progress);
-    if let Some(keep) = keep {
-        print::line(&format!("{}: what was there before", keep.display()))?;
+    match kept {
+        Kept::Nothing => {}
+        Kept::Copy(copy) => {
+            print::line(&format!("{}: what was there before", copy.display()))?;
+        }
+        Kept::Files(files) => {
+            for file in files {
+                let what = "as it was there before, because the store is damaged";
+                print::line(&format!("{}: {what}", file.display()))?;
+            }
+        }
     }
     print::line(&format!("{}: restored", store.display()))?;
     let own_key = settings.origins.contains_key("secret_key");

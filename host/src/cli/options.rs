@@ -78,7 +78,7 @@ pub(super) enum Command {
     /// goes on.
     ///
     /// Whoever has the store open sees all of it at once. What was there before is kept in a file beside
-    /// the store. Sessions and open codes are again what they were when the backup was made.
+    /// the store; of a damaged store its files are kept as they are. Sessions and open codes are again what they were when the backup was made.
     Restore(Restore),
     /// Print the audit log: what has happened to accounts, the oldest first, one line for each event.
     Audit(Audit),
@@ -187,6 +187,9 @@ pub(super) struct Restore {
     /// Keep nothing of what was there before.
     #[arg(long)]
     pub(super) no_keep: bool,
+    /// Take the backup of another tenant.
+    #[arg(long)]
+    pub(super) other_tenant: bool,
 }
 
 #[derive(Args, Debug)]
@@ -210,6 +213,12 @@ pub(super) enum Users {
     ///
     /// The file can be read by its owner alone and is there when it is whole. A run that was stopped has
     /// left FILE.part: the same command goes on after its last user.
+    ///
+    /// Users are read in the order of their addresses, while the service goes on. Whoever changes his
+    /// address meanwhile may be in the file twice or not at all; whoever is changed, blocked or deleted after
+    /// he was written stays in it as he was, and that may be long ago where a stopped run is gone on with. For
+    /// a file that is true at one moment stop the service, or export from a `backup` of the embedded
+    /// store that was restored into another folder (--data).
     Export(ExportUsers),
     /// Put users in from lines of JSON, as `export` writes them.
     ///

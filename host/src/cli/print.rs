@@ -1,5 +1,6 @@
 //! What is printed without opening a tenant, and how anything is printed.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
@@ -30,6 +31,23 @@ pub(super) fn text(text: &str) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         written => written.map(|()| true),
     }
+}
+
+/// JSON that commands no terminal: what JSON leaves as it is, and some terminals take for the beginning of
+/// an order, is spelled out. It says the same.
+pub(super) fn tame(json: &str) -> Cow<'_, str> {
+    let commands = |c: char| ('\u{7f}'..='\u{9f}').contains(&c);
+    if !json.contains(commands) {
+        return Cow::Borrowed(json);
+    }
+    let mut tame = String::with_capacity(json.len() + 16);
+    for c in json.chars() {
+        match commands(c) {
+            true => drop(write!(tame, "\\u{:04x}", u32::from(c))),
+            false => tame.push(c),
+        }
+    }
+    Cow::Owned(tame)
 }
 
 fn bytes(bytes: &[u8]) -> io::Result<()> {
@@ -121,6 +139,15 @@ pub(super) fn manual(output: Option<&Path>) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_that_is_tame_says_the_same() {
+        let json = "{\"a\u{7f}\":\"\u{9f}\u{a0}\u{80}~\"}";
+        assert_eq!(tame(json), "{\"a\\u007f\":\"\\u009f\u{a0}\\u0080~\"}");
+        let read = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+        assert_eq!(read(&tame(json)), read(json));
+        assert!(matches!(tame("{\"é\":1}"), Cow::Borrowed(_)));
+    }
 
     #[test]
     fn the_list_has_every_function_with_parameters_and_defaults() {

@@ -37,12 +37,19 @@ pub(super) fn run(common: &Common, options: &ExportUsers) -> anyhow::Result<Exit
     program.block_on(note(&records, EVENT, "begun"));
     let ended = match options.output.as_deref().filter(|path| *path != Path::new("-")) {
         None => {
-            if io::stdout().is_terminal() {
-                progress
-                    .tell("password hashes go to this terminal; --output FILE keeps them apart");
-            }
-            let mut output = BufWriter::new(io::stdout().lock());
-            let copied = program.block_on(copy(&records, "", 0, &mut output, &mut progress));
+            let stdout = BufWriter::new(io::stdout().lock());
+            let mut output: Box<dyn Write> = match io::stdout().is_terminal() {
+                false => Box::new(stdout),
+                true => {
+                    progress.tell(
+                        "password hashes go to this terminal; --output FILE keeps them apart",
+                    );
+                    Box::new(Terminal(stdout))
+                }
+            };
+            let begun = Copied { users: 0, damaged: false };
+            let copying = copy(&records, "", begun, &mut output, || Ok(()), &mut progress);
+            let copied = program.block_on(copying);
             copied.and_then(|copied| {
                 output.flush().context("standard output")?;
                 Ok(copied)
@@ -60,19 +67,21 @@ pub(super) fn run(common: &Common, options: &ExportUsers) -> anyhow::Result<Exit
     if let Some(path) = options.output.as_deref().filter(|path| *path != Path::new("-")) {
         print::line(&format!("{users} users are in {}", path.display()))?;
     }
-    Ok(if damaged == 0 { ExitCode::SUCCESS } else { ExitCode::from(REFUSED) })
+    Ok(if damaged { ExitCode::from(REFUSED) } else { ExitCode::SUCCESS })
 }
 
-/// How many users were written, and how many could not be.
+/// How many users were written, and whether there are some who could not be.
 struct Copied {
     users: u64,
-    damaged: u64,
+    damaged: bool,
 }
 
-/// Whose users the lines of an unfinished file are.
-#[derive(Deserialize, PartialEq, Serialize)]
+/// Whose users the lines of an unfinished file are, and whether some were left out.
+#[derive(Deserialize, Serialize)]
 struct Source {
     database: String,
+    #[serde(default)]
+    damaged: bool,
 }
 
 async fn to_file(
@@ -88,10 +97,12 @@ async fn to_file(
     let part = position::beside(path, ".part");
     let note = position::beside(&part, ".position");
     let named = || part.display().to_string();
-    let source = Source { database };
+    let mut source = Source { database, damaged: false };
     match part.symlink_metadata() {
-        Ok(_) if position::read(&note)?.as_ref() == Some(&source) => {}
-        Ok(_) => bail!("{}: is of another database; remove it, or name another file", named()),
+        Ok(_) => match position::read::<Source>(&note)? {
+            Some(found) if found.database == source.database => source = found,
+            _ => bail!("{}: is of another database; remove it, or name another file", named()),
+        },
         Err(_) => position::write(&note, &source)?,
     }
     let mut file = files::open_private(&part).with_context(named)?;
@@ -105,11 +116,25 @@ async fn to_file(
         bail!("{}: its last user is gone; remove it, to begin anew", named());
     }
     if users > 0 {
-        progress.tell(&format!("going on after {users} users"));
+        progress.tell(&format!(
+            "going on after {users} users, who are in the file as they were then; remove {} to begin \
+             anew",
+            named()
+        ));
+    }
+    if source.damaged {
+        progress.tell("an earlier run left out users whose records are damaged");
     }
     let mut output = Durable { file: BufWriter::new(file), since: 0 };
     let after = last.unwrap_or_default();
-    let copied = copy(records, &after, users, &mut output, progress).await.with_context(named)?;
+    let begun = Copied { users, damaged: source.damaged };
+    // Before any line that comes after such a user: the next run does not look at him again.
+    let left_out = || {
+        source.damaged = true;
+        position::write(&note, &source)
+    };
+    let copied = copy(records, &after, begun, &mut output, left_out, progress).await;
+    let copied = copied.with_context(named)?;
     let file = output.file.into_inner().map_err(IntoInnerError::into_error).with_context(named)?;
     let file = files::unpublished(file, &part).with_context(named)?;
     files::publish(file, path, false).with_context(|| path.display().to_string())?;
@@ -158,6 +183,21 @@ fn begun(file: &mut File) -> anyhow::Result<Begun> {
     Ok(Begun { users, last })
 }
 
+/// Lines for a terminal, each written at once.
+struct Terminal<W>(W);
+
+impl<W: Write> Write for Terminal<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let text = str::from_utf8(bytes).map_err(io::Error::other)?;
+        self.0.write_all(print::tame(text).as_bytes())?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// A file that loses little in a power failure.
 struct Durable {
     file: BufWriter<File>,
@@ -181,15 +221,16 @@ impl Write for Durable {
     }
 }
 
-/// The users after this key, as lines. While some are written, the next ones are fetched.
+/// The users after this key, as lines. While some are written, the next ones are fetched. `left_out` is
+/// called when the first is met who cannot be written.
 async fn copy(
     records: &Records,
     after: &str,
-    before: u64,
+    mut copied: Copied,
     output: &mut impl Write,
+    mut left_out: impl FnMut() -> anyhow::Result<()>,
     progress: &mut Progress,
 ) -> anyhow::Result<Copied> {
-    let mut copied = Copied { users: before, damaged: 0 };
     let (send, mut pages) = tokio::sync::mpsc::channel(2);
     let mut walk = Walk::after(records.clone(), after);
     // Ends when it is done, or nobody takes what it has found.
@@ -218,7 +259,10 @@ async fn copy(
                     copied.users += 1;
                 }
                 Err(problem) => {
-                    copied.damaged += 1;
+                    if !copied.damaged {
+                        left_out()?;
+                    }
+                    copied.damaged = true;
                     progress.tell(&format!("{}: {problem}; left out", printable(key)));
                 }
             }

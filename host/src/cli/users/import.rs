@@ -56,7 +56,8 @@ pub(super) fn run(common: &Common, options: &ImportUsers) -> anyhow::Result<Exit
         Some(keep) => program.block_on(resume(&records, keep, begin, &progress))?,
         None => begin,
     };
-    let rejected = Rejected::new(options.rejected.as_deref(), position.rejected)?;
+    let rejected =
+        Rejected::new(options.rejected.as_deref(), position.rejected.as_ref(), file.as_ref())?;
     let input: Box<dyn BufRead + Send> = match file {
         Some(mut file) => {
             file.seek(SeekFrom::Start(position.bytes)).context("the file")?;
@@ -168,6 +169,10 @@ impl Import {
                 })
                 .buffered(IN_HAND)
         );
+        // A run that is killed before it has a position finds its refused lines again by this one.
+        if self.rejected.has_file() {
+            self.keep_position()?;
+        }
         let mut kept: Option<Instant> = None;
         let mut ended = false;
         while let Some(done) = taken.next().await {
@@ -181,6 +186,12 @@ impl Import {
         }
         // A reader that broke off must not pass for one that is done.
         anyhow::ensure!(ended, "the input was not read to its end");
+        let size = self.position.file.size();
+        anyhow::ensure!(
+            self.position.bytes >= size,
+            "the file was shortened while it was read: it ended after {} of {size} bytes",
+            self.position.bytes
+        );
         self.rejected.keep()?;
         if let Some(keep) = &self.keep {
             position::remove(keep)?;

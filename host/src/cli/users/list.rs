@@ -1,5 +1,6 @@
 //! `portcullis users list`.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use super::user::User;
@@ -21,12 +22,14 @@ async fn list(records: &Records, options: &ListUsers) -> anyhow::Result<ExitCode
     let mut walk = Walk::after(records.clone(), options.after.as_deref().unwrap_or_default());
     let mut left = options.limit;
     let mut code = ExitCode::SUCCESS;
+    let mut last = None;
     while left > 0 {
         let page = walk.next(u32::try_from(left).unwrap_or(u32::MAX)).await?;
         if page.is_empty() {
             break;
         }
         left = left.saturating_sub(page.len() as u64);
+        last = page.last().map(|found| found.key.clone());
         let (keys, users): (Vec<_>, Vec<_>) =
             page.into_iter().map(|found| (found.key, found.user)).unzip();
         let mut text = String::new();
@@ -47,12 +50,19 @@ async fn list(records: &Records, options: &ListUsers) -> anyhow::Result<ExitCode
             return Ok(ExitCode::from(FAILED));
         }
     }
+    if let Some(last) = last.filter(|_| left == 0)
+        && !walk.next(1).await?.is_empty()
+    {
+        let last = printable(&last);
+        // Nobody is left to be told when this fails.
+        let _ = writeln!(io::stderr(), "portcullis: there are more; go on with --after {last}");
+    }
     Ok(code)
 }
 
 fn entry(user: &User<'_>, json: bool) -> anyhow::Result<String> {
     if json {
-        return Ok(serde_json::to_string(&user.brief())?);
+        return Ok(print::tame(&serde_json::to_string(&user.brief())?).into_owned());
     }
     let verified = if user.verified { "verified" } else { "unverified" };
     let blocked = if user.blocked { "blocked" } else { "-" };

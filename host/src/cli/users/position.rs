@@ -106,10 +106,19 @@ pub(super) struct Imported {
     pub(super) bytes: u64,
     pub(super) lines: u64,
     pub(super) counts: Counts,
-    /// The length of the file of lines that were refused.
-    pub(super) rejected: u64,
+    /// Where refused lines were kept.
+    pub(super) rejected: Option<RejectFile>,
     /// A user who was put in or found there last: where he is not, this is no longer that database.
     pub(super) witness: Option<String>,
+}
+
+/// The file of refused lines: what is behind its length was not yet written when this was.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq, Serialize)]
+pub(super) struct RejectFile {
+    pub(super) path: String,
+    pub(super) length: u64,
+    /// The SHA-256 of all of that.
+    pub(super) digest: String,
 }
 
 /// What became of the users of the lines so far.

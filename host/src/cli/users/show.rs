@@ -16,7 +16,7 @@ pub(super) fn run(common: &Common, options: &ShowUser) -> anyhow::Result<ExitCod
     let shown = program.block_on(show(&Records::of(program.tenant())?, &options.email));
     program.close();
     match shown? {
-        Some(text) => print::line(&text)?,
+        Some(text) => print::line(&print::tame(&text))?,
         None => {
             writeln!(io::stderr(), "portcullis: nobody has this address")?;
             return Ok(ExitCode::from(REFUSED));

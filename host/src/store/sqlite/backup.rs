@@ -15,13 +15,16 @@ use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use tempfile::NamedTempFile;
 
 use super::failure::{Failure, describe};
 use super::open::{immutable_uri, patiently, prepare, recognise, reconnect, text};
 use crate::error::SetupError;
 use crate::files;
 use crate::store::Error;
+
+mod damaged;
 
 /// How long the store may be held by others before it is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -36,12 +39,15 @@ const BESIDE: [&str; 3] = ["-wal", "-journal", "-shm"];
 const READ_VERSION: usize = 19;
 const WITH_LOG: u8 = 2;
 
+/// The table of a copy, and of nothing else, that says whose it is.
+const NOTE: &str = "portcullis_backup";
+
 /// Told how many pages of how many are copied.
 pub type Progress<'p> = &'p mut dyn FnMut(u64, u64);
 
 /// Writes a copy of the store `file` to `to`: one file, for this user alone (mode 600), true at one
 /// moment, checked and on the disk when this returns. It may run beside any number of processes that
-/// write, and keeps none of them waiting.
+/// write, and keeps none of them waiting. It is noted in the copy that it is this `tenant`'s.
 ///
 /// `replace`: whether `to` may be there already, as an earlier copy. Nothing else is ever replaced.
 ///
@@ -52,6 +58,7 @@ pub type Progress<'p> = &'p mut dyn FnMut(u64, u64);
 /// [`SetupError::Store`] when there is no store, when it is damaged, and when `to` cannot be written.
 pub fn backup(
     file: &Path,
+    tenant: &str,
     to: &Path,
     replace: bool,
     progress: Progress<'_>,
@@ -63,39 +70,80 @@ pub fn backup(
         return Err(at(&file, "there is no store yet".to_owned()));
     }
     let store = reconnect(&file, PATIENCE).map_err(|why| at(&file, why))?;
-    write_copy(&store, &to, replace, progress)
+    write_copy(&store, tenant, &to, replace, progress)
 }
 
-/// Puts what the copy `from` holds in the place of everything that the store `file` holds, which is
-/// made if it is not there. Processes that have it open see the one, and after that the other; while it
-/// is written, their own writes wait, and are refused after their patience.
+/// Whose copy this is, if that is noted in it.
+///
+/// # Errors
+/// [`SetupError::Store`] when it is no copy of a store. It is not looked through.
+pub fn tenant_of(copy: &Path) -> Result<Option<String>, SetupError> {
+    let copy = absolute(copy)?;
+    let failed = |why| at(&copy, why);
+    let db = open_copy(&copy).map_err(failed)?;
+    note(&db).map_err(|error| failed(describe(&error)))
+}
+
+/// What [`restore`] has kept of what was there before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Kept {
+    /// Nothing, because there was nothing or nothing was to be kept.
+    Nothing,
+    /// A whole copy.
+    Copy(PathBuf),
+    /// The files as they were, because the store is damaged. The first is the store's own.
+    Files(Vec<PathBuf>),
+}
+
+/// Puts what the copy `from` holds in the place of everything that the store `file` of this `tenant`
+/// holds, which is made if it is not there. Processes that have it open see the one, and after that the
+/// other; while it is written, their own writes wait, and are refused after their patience.
 ///
 /// `keep`: where a copy of what was there goes first, whose name must be free. No change is made between
 /// that and what comes in its place.
 ///
+/// The store may be damaged. Its files are kept as they are then; and where not even its beginning can
+/// be read, they are given that other name.
+///
 /// # Errors
-/// [`SetupError::Store`] when `from` is no whole copy of a store, and when the one or the other cannot
-/// be read or written. The store holds what it held then.
+/// [`SetupError::Store`] when `from` is no whole copy of a store, when `file` is something else than a
+/// store, and when the one or the other cannot be read or written. The store holds what it held then.
 pub fn restore(
     file: &Path,
+    tenant: &str,
     from: &Path,
     keep: Option<&Path>,
     progress: Progress<'_>,
-) -> Result<(), SetupError> {
+) -> Result<Kept, SetupError> {
     let file = absolute(file)?;
     let from = absolute(from)?;
+    let keep = keep.map(absolute).transpose()?;
     if is_same(&file, &from) {
         return Err(at(&from, "it is the store itself".to_owned()));
     }
     let source = open_copy(&from).map_err(|why| at(&from, why))?;
+    check(&source).map_err(|failure| at(&from, text(failure)))?;
     let failed = |why| at(&file, why);
-    prepare(&file, PATIENCE).map_err(failed)?;
-    let mut store = reconnect(&file, PATIENCE).map_err(failed)?;
-    let size = |db: &Connection| {
+    if let Err(why) = prepare(&file, PATIENCE) {
+        if !damaged::is_beyond_reading(&file) {
+            return Err(failed(why));
+        }
+        let Some(keep) = keep else {
+            let way_out = "it is not replaced unless its files are kept: leave out `--no-keep`";
+            return Err(failed(format!("{why}; {way_out}")));
+        };
+        return damaged::replace(&file, &source, &keep, progress);
+    }
+    let page = |db: &Connection| {
         db.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0))
             .map_err(|error| failed(describe(&error)))
     };
-    if size(&source)? != size(&store)? {
+    // Dropped after the connection: to close a file takes the locks away that this process has on it.
+    let mut raw = None;
+    let mut kept = Kept::Nothing;
+    let mut store = reconnect(&file, PATIENCE).map_err(failed)?;
+    if page(&source)? != page(&store)? {
         return Err(at(&from, "its pages have another size than the store's".to_owned()));
     }
     {
@@ -104,29 +152,53 @@ pub fn restore(
         step(&copy, 0).map_err(|failure| failed(text(failure)))?;
         if let Some(keep) = keep {
             let before = reconnect(&file, PATIENCE).map_err(failed)?;
-            write_copy(&before, &absolute(keep)?, false, &mut |_, _| ())?;
+            kept = match write_copy(&before, tenant, &keep, false, &mut |_, _| ()) {
+                Ok(()) => Kept::Copy(keep),
+                Err(_) => {
+                    let (files, open) = damaged::keep(&file, &keep)?;
+                    raw = Some(open);
+                    Kept::Files(files)
+                }
+            };
         }
         run(&copy, progress).map_err(|failure| failed(text(failure)))?;
     }
+    // A store has no such table; one that stays does no harm.
+    let _ =
+        patiently(PATIENCE, || Ok(store.execute_batch(&format!("DROP TABLE IF EXISTS {NOTE}"))?));
     // All of it is in the log now. That is how it is safe, but slow to read; a writer would see to it
     // later, and so it does not matter if it cannot be done here.
     let _ = store.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
     drop(store);
+    drop(raw);
     // An older copy may lack a collection.
-    prepare(&file, PATIENCE).map_err(failed)
+    prepare(&file, PATIENCE).map_err(failed)?;
+    Ok(kept)
 }
 
-/// A copy of what this connection sees now, at `to`.
+/// A copy of what this connection sees now, at `to`, with a note of whose it is.
 fn write_copy(
     store: &Connection,
+    tenant: &str,
     to: &Path,
     replace: bool,
     progress: Progress<'_>,
 ) -> Result<(), SetupError> {
+    let file = filled(store, Some(tenant), to, progress)?;
+    files::publish(file, to, replace).map_err(|error| at(to, format!("cannot be written: {error}")))
+}
+
+/// A whole copy of what this connection sees now that has no name yet, beside where it is to be.
+fn filled(
+    store: &Connection,
+    tenant: Option<&str>,
+    to: &Path,
+    progress: Progress<'_>,
+) -> Result<NamedTempFile, SetupError> {
     let failed = |why| at(to, why);
     let folder = to.parent().unwrap_or(Path::new("/"));
-    let unwritable = |error: std::io::Error| failed(format!("cannot be written: {error}"));
-    let file = files::temporary(folder).map_err(unwritable)?;
+    let file =
+        files::temporary(folder).map_err(|error| failed(format!("cannot be written: {error}")))?;
     let mut copied = || -> Result<(), Failure> {
         let mut copy = Connection::open(file.path())?;
         // It has no name yet: until it has, nothing need survive.
@@ -144,10 +216,29 @@ fn write_copy(
         if mode != "delete" {
             return Err(Error::Other("the copy keeps a log beside it".into()).into());
         }
+        write_note(&copy, tenant)?;
         check(&copy)
     };
     copied().map_err(|failure| failed(text(failure)))?;
-    files::publish(file, to, replace).map_err(unwritable)
+    Ok(file)
+}
+
+fn write_note(copy: &Connection, tenant: Option<&str>) -> Result<(), Failure> {
+    // There may be that of the copy that this is made of.
+    copy.execute_batch(&format!("DROP TABLE IF EXISTS {NOTE}"))?;
+    if let Some(tenant) = tenant {
+        copy.execute_batch(&format!("CREATE TABLE {NOTE} (tenant TEXT NOT NULL) STRICT"))?;
+        copy.execute(&format!("INSERT INTO {NOTE} VALUES (?1)"), [tenant])?;
+    }
+    Ok(())
+}
+
+/// What is noted; a copy of an earlier version has no note.
+fn note(copy: &Connection) -> rusqlite::Result<Option<String>> {
+    if !copy.table_exists(None, NOTE)? {
+        return Ok(None);
+    }
+    copy.query_row(&format!("SELECT tenant FROM {NOTE}"), [], |row| row.get(0)).optional()
 }
 
 /// All pages, some at a time.
@@ -171,7 +262,7 @@ fn step(copy: &Backup<'_, '_>, pages: i32) -> Result<StepResult, Failure> {
     })
 }
 
-/// A copy to be read, and nothing but that: no lock, no recovery.
+/// A copy to be read, and nothing but that: no lock, no recovery. Whether it is whole is not looked at.
 fn open_copy(file: &Path) -> Result<Connection, String> {
     let about = fs::metadata(file).map_err(|error| format!("cannot be read: {error}"))?;
     if !about.is_file() {
@@ -197,7 +288,6 @@ fn open_copy(file: &Path) -> Result<Connection, String> {
         let db = Connection::open_with_flags(immutable_uri(file), flags)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
         db.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
-        check(&db)?;
         Ok(db)
     };
     open().map_err(text)
