@@ -5,7 +5,8 @@
 //!
 //! On the way back no file is put in the place of another: processes that have the store open would
 //! go on with the old one and its log. The pages are written through SQLite, in one transaction, which
-//! other processes see as one change of theirs: whole, or after a crash not at all.
+//! other processes see as one change of theirs: whole, or after a crash not at all. What SQLite cannot
+//! even open is the exception.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tempfile::NamedTempFile;
 
 use super::failure::{Failure, describe};
@@ -25,6 +26,7 @@ use crate::files;
 use crate::store::Error;
 
 mod damaged;
+mod note;
 
 /// How long the store may be held by others before it is given up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,9 +40,6 @@ const BESIDE: [&str; 3] = ["-wal", "-journal", "-shm"];
 /// Where the header says that the file has a write-ahead log, and how.
 const READ_VERSION: usize = 19;
 const WITH_LOG: u8 = 2;
-
-/// The table of a copy, and of nothing else, that says whose it is.
-const NOTE: &str = "portcullis_backup";
 
 /// Told how many pages of how many are copied.
 pub type Progress<'p> = &'p mut dyn FnMut(u64, u64);
@@ -81,7 +80,7 @@ pub fn tenant_of(copy: &Path) -> Result<Option<String>, SetupError> {
     let copy = absolute(copy)?;
     let failed = |why| at(&copy, why);
     let db = open_copy(&copy).map_err(failed)?;
-    note(&db).map_err(|error| failed(describe(&error)))
+    note::read(&db).map_err(|error| failed(describe(&error)))
 }
 
 /// What [`restore`] has kept of what was there before.
@@ -164,8 +163,7 @@ pub fn restore(
         run(&copy, progress).map_err(|failure| failed(text(failure)))?;
     }
     // A store has no such table; one that stays does no harm.
-    let _ =
-        patiently(PATIENCE, || Ok(store.execute_batch(&format!("DROP TABLE IF EXISTS {NOTE}"))?));
+    let _ = patiently(PATIENCE, || Ok(note::remove(&store)?));
     // All of it is in the log now. That is how it is safe, but slow to read; a writer would see to it
     // later, and so it does not matter if it cannot be done here.
     let _ = store.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
@@ -216,29 +214,15 @@ fn filled(
         if mode != "delete" {
             return Err(Error::Other("the copy keeps a log beside it".into()).into());
         }
-        write_note(&copy, tenant)?;
+        // There may be that of the copy that this is made of.
+        note::remove(&copy)?;
+        if let Some(tenant) = tenant {
+            note::write(&copy, tenant)?;
+        }
         check(&copy)
     };
     copied().map_err(|failure| failed(text(failure)))?;
     Ok(file)
-}
-
-fn write_note(copy: &Connection, tenant: Option<&str>) -> Result<(), Failure> {
-    // There may be that of the copy that this is made of.
-    copy.execute_batch(&format!("DROP TABLE IF EXISTS {NOTE}"))?;
-    if let Some(tenant) = tenant {
-        copy.execute_batch(&format!("CREATE TABLE {NOTE} (tenant TEXT NOT NULL) STRICT"))?;
-        copy.execute(&format!("INSERT INTO {NOTE} VALUES (?1)"), [tenant])?;
-    }
-    Ok(())
-}
-
-/// What is noted; a copy of an earlier version has no note.
-fn note(copy: &Connection) -> rusqlite::Result<Option<String>> {
-    if !copy.table_exists(None, NOTE)? {
-        return Ok(None);
-    }
-    copy.query_row(&format!("SELECT tenant FROM {NOTE}"), [], |row| row.get(0)).optional()
 }
 
 /// All pages, some at a time.
