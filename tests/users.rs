@@ -16,6 +16,7 @@ use crate::servers;
 mod resumed;
 
 on_every_ground! {
+    users_are_the_same_after_a_way_out_and_in_that_was_killed_twice_each
     what_is_wrong_with_a_line_is_told_and_the_others_go_in
 }
 
@@ -77,9 +78,8 @@ fn killed_after(site: &Site, arguments: &[&str], sign: &Path, length: u64) {
     child.wait().unwrap();
 }
 
-#[test]
-fn users_are_the_same_after_a_way_out_and_in_that_was_killed_twice_each() {
-    let (from, to) = (Site::new(&[]), Site::new(&[]));
+fn users_are_the_same_after_a_way_out_and_in_that_was_killed_twice_each(ground: Ground) {
+    let (from, to) = (Site::on(ground, &[]), Site::on(ground, &[]));
     let given = from.path().join("given.jsonl");
     write_lines(&given, (0..USERS).map(line));
     let import = ["import", given.to_str().unwrap()];

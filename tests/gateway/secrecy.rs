@@ -180,8 +180,8 @@ fn no_secret_of_a_whole_run_is_told_anywhere() {
     let metrics = run.get(&admin, "/metrics").text();
     let notices = service.all_notices();
     // While the process runs: what it has written last stands in the journal alone.
-    let files = ["portcullis.db", "portcullis.db-wal"];
-    let files = files.map(|file| fs::read(service.gateway.data().join(file)).unwrap()).concat();
+    let stored = ["portcullis.db", "portcullis.db-wal"];
+    let stored = stored.map(|file| fs::read(service.gateway.data().join(file)).unwrap()).concat();
     for function in FUNCTIONS.iter().filter(|it| it.interface.name() == "coredb") {
         if function.name.starts_with("remove_") || function.name.starts_with("reset_") {
             run.post(&admin, &format!("/v1/coredb/{}", function.name), json!({}));
@@ -225,8 +225,8 @@ fn no_secret_of_a_whole_run_is_told_anywhere() {
         // Nor what passwords are kept as.
         assert!(!String::from_utf8_lossy(text).contains("$argon2"), "{what}");
     }
-    assert_eq!(found(&secrets, &files), None, "in the files of the store");
-    assert!(files.windows(ANN.len()).any(|part| part == ANN.as_bytes()));
+    assert_eq!(found(&secrets, &stored), None, "in the files of the store");
+    assert!(stored.windows(ANN.len()).any(|part| part == ANN.as_bytes()));
     for address in [ANN, "sue@example.com", "tom@example.com", "nobody@example.com"] {
         for (what, text) in [("the metrics", metrics.as_bytes()), ("the traces", &traces)] {
             assert!(!String::from_utf8_lossy(text).contains(address), "{address} is in {what}");

@@ -51,8 +51,8 @@ fn stopped() -> (Site, [String; 2]) {
     let [given, rejected] = ["given.jsonl", "rejected.jsonl"].map(|name| site.path().join(name));
     let mut lines: Vec<Json> = (0..USERS).map(line).collect();
     lines[3] = refused_line(3);
-    for number in 5000..5040 {
-        lines[number] = refused_line(number);
+    for (number, line) in lines.iter_mut().enumerate().take(5040).skip(5000) {
+        *line = refused_line(number);
     }
     write_lines(&given, lines.into_iter());
     let paths = [&given, &rejected].map(|path| path.to_str().unwrap().to_owned());
