@@ -25,13 +25,10 @@ fn refused_line(number: usize) -> Json {
     json!({ "email": format!("r{number:06}@example.com"), "role": "admin" })
 }
 
-/// Users, and from each of these places on forty lines that are refused.
-fn with_refused(path: &Path, users: usize, at: &[usize]) {
-    let refused = |number: &usize| at.iter().any(|from| (*from..from + 40).contains(number));
-    write_lines(
-        path,
-        (0..users).map(|number| if refused(&number) { refused_line(number) } else { line(number) }),
-    );
+/// Users, but lines that are refused at these places.
+fn with_refused(path: &Path, users: usize, refused: impl Fn(usize) -> bool) {
+    let line = |number| if refused(number) { refused_line(number) } else { line(number) };
+    write_lines(path, (0..users).map(line));
 }
 
 fn numbers(rejected: &Path) -> Vec<u64> {
@@ -49,12 +46,7 @@ fn bytes(position: &Path) -> u64 {
 fn stopped() -> (Site, [String; 2]) {
     let site = Site::new(&[]);
     let [given, rejected] = ["given.jsonl", "rejected.jsonl"].map(|name| site.path().join(name));
-    let mut lines: Vec<Json> = (0..USERS).map(line).collect();
-    lines[3] = refused_line(3);
-    for (number, line) in lines.iter_mut().enumerate().take(5040).skip(5000) {
-        *line = refused_line(number);
-    }
-    write_lines(&given, lines.into_iter());
+    with_refused(&given, USERS, |number| number == 3 || (5000..5040).contains(&number));
     let paths = [&given, &rejected].map(|path| path.to_str().unwrap().to_owned());
     let (child, _reader) = choked(&site, &["import", &paths[0], "--rejected", &paths[1]]);
     let position = site.path().join("given.jsonl.position");
@@ -114,7 +106,7 @@ fn a_file_of_refused_lines_that_was_changed_is_left_alone() {
 fn an_import_that_was_killed_within_its_first_lines_goes_on() {
     let site = Site::new(&[]);
     let [given, rejected] = ["given.jsonl", "rejected.jsonl"].map(|name| site.path().join(name));
-    with_refused(&given, 200, &[0]);
+    with_refused(&given, 200, |number| number < 40);
     let import = ["import", given.to_str().unwrap(), "--rejected", rejected.to_str().unwrap()];
     let (child, _reader) = choked(&site, &import);
     servers::wait_for("a refused line", || {
@@ -130,7 +122,7 @@ fn an_import_that_was_killed_within_its_first_lines_goes_on() {
 fn an_import_of_a_file_that_is_shortened_meanwhile_fails() {
     let site = Site::new(&[]);
     let given = site.path().join("given.jsonl");
-    with_refused(&given, 30_000, &[3000]);
+    with_refused(&given, 30_000, |number| (3000..3040).contains(&number));
     let (mut child, mut reader) = choked(&site, &["import", given.to_str().unwrap()]);
     let position = site.path().join("given.jsonl.position");
     servers::wait_for("a position", || bytes(&position) > 0);

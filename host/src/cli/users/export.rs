@@ -306,6 +306,13 @@ mod tests {
     }
 
     #[test]
+    fn lines_for_a_terminal_command_it_nothing() {
+        let mut terminal = Terminal(Vec::new());
+        terminal.write_all("{\"a\":\"\u{9b}2Jé\"}\n".as_bytes()).unwrap();
+        assert_eq!(terminal.0, "{\"a\":\"\\u009b2Jé\"}\n".as_bytes());
+    }
+
+    #[test]
     fn a_file_that_holds_something_else_is_not_continued() {
         assert!(left("something else\n").0.is_err());
     }
