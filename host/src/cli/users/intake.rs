@@ -114,8 +114,8 @@ async fn write(
     // A block record without a user is what a killed run leaves; it is also what stays of a user who was
     // removed, and then it may say otherwise.
     let mut free = blocked;
-    for candidate in found {
-        match standing(records, &candidate.user).await? {
+    for (candidate, standing) in standings(records, found).await? {
+        match standing {
             Standing::New => free.push(candidate),
             _ => unclear.push(candidate),
         }
@@ -156,14 +156,7 @@ async fn settle(
     dry_run: bool,
     taken: &mut Taken,
 ) -> anyhow::Result<()> {
-    let found = stream::iter(candidates)
-        .map(async |candidate| {
-            let standing = standing(records, &candidate.user).await?;
-            anyhow::Ok((candidate, standing))
-        })
-        .buffered(LOOK_UPS);
-    let found: Vec<(Candidate, Standing)> = found.try_collect().await?;
-    for (Candidate { line, user }, standing) in found {
+    for (Candidate { line, user }, standing) in standings(records, candidates).await? {
         match standing {
             Standing::New if dry_run => taken.counts.made += 1,
             Standing::Same => {
@@ -178,32 +171,49 @@ async fn settle(
     Ok(())
 }
 
-/// Compares lines, because what is random in a record is not in them.
-async fn standing(records: &Records, user: &NewUser) -> anyhow::Result<Standing> {
-    let [stored, blocked] = records.records_of(&["users", "blocked"], &user.key).await?;
-    let is_new = stored.is_none();
-    let wanted = StoredUser {
-        user: fresh(user, "users")?.context("the component left out a record")?,
-        blocked: fresh(user, "blocked")?,
-    };
-    if is_new && blocked.is_none() {
-        return Ok(Standing::New);
+/// How each of them stands in the store. Compares lines, because what is random in a record is not in
+/// them; those of all in one go, because that is what costs.
+async fn standings(
+    records: &Records,
+    candidates: Vec<Candidate>,
+) -> anyhow::Result<Vec<(Candidate, Standing)>> {
+    let found = stream::iter(candidates)
+        .map(async |candidate| {
+            let found = records.records_of(&["users", "blocked"], &candidate.user.key).await?;
+            anyhow::Ok((candidate, found))
+        })
+        .buffered(LOOK_UPS);
+    let found: Vec<(Candidate, [Option<String>; 2])> = found.try_collect().await?;
+    let mut pairs = Vec::with_capacity(2 * found.len());
+    let mut known = Vec::with_capacity(found.len());
+    for (candidate, [stored, blocked]) in found {
+        let wanted = StoredUser {
+            user: fresh(&candidate.user, "users")?.context("the component left out a record")?,
+            blocked: fresh(&candidate.user, "blocked")?,
+        };
+        known.push((candidate, (stored.is_some(), blocked.is_some())));
+        let found = StoredUser { user: stored.unwrap_or_else(|| wanted.user.clone()), blocked };
+        pairs.extend([wanted, found]);
     }
-    let found = StoredUser { user: stored.unwrap_or_else(|| wanted.user.clone()), blocked };
-    let lines = records.tenant.write_users(vec![wanted, found]).await?;
-    let same = match lines.as_slice() {
-        [Ok(wanted), Ok(found)] => {
-            let [wanted, found] = [wanted, found].map(|line| serde_json::from_str::<Value>(line));
-            same(&wanted?, &found?)
-        }
-        _ => false,
+    let lines = records.tenant.write_users(pairs).await?;
+    anyhow::ensure!(lines.len() == 2 * known.len(), "the component left out a line");
+    let standing = |known: (bool, bool), lines: &[Result<String, String>]| {
+        let same = match lines {
+            [Ok(wanted), Ok(found)] => {
+                let [wanted, found] = [wanted, found].map(|it| serde_json::from_str::<Value>(it));
+                same(&wanted?, &found?)
+            }
+            _ => false,
+        };
+        anyhow::Ok(match (known, same) {
+            ((false, false), _) | ((false, true), true) => Standing::New,
+            ((false, true), false) => Standing::BlockDiffers,
+            ((true, _), true) => Standing::Same,
+            ((true, _), false) => Standing::Differs,
+        })
     };
-    Ok(match (is_new, same) {
-        (true, true) => Standing::New,
-        (true, false) => Standing::BlockDiffers,
-        (false, true) => Standing::Same,
-        (false, false) => Standing::Differs,
-    })
+    let all = known.into_iter().zip(lines.chunks(2));
+    all.map(|((candidate, known), lines)| Ok((candidate, standing(known, lines)?))).collect()
 }
 
 /// The document that the user is to have in this collection.
