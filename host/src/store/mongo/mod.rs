@@ -56,7 +56,8 @@ use tracing::Instrument;
 
 use super::rules::{check_changes, check_collection, check_inserts};
 use super::{
-    AUDIT, COLLECTIONS, Change, Database, Entry, Error, MAIL, Put, Record, Sizes, Store, Verdict,
+    AUDIT, COLLECTIONS, Change, Database, Entry, Error, MAIL, Put, Record, Sizes, Store, USERS,
+    Verdict,
 };
 use crate::error::SetupError;
 use connect::Deployment;
@@ -268,9 +269,18 @@ impl Database for MongoStore {
         Ok(within(self.patience(), async { self.collection(collection).drop().await }).await?)
     }
 
-    /// Drops the whole database, collections of other programs in it included.
+    /// Drops all collections but the audit log, those of other programs included, one after the other.
+    /// The users go first: where it stops half-way, nobody is there without his block.
     async fn remove_all(&self) -> Result<(), Error> {
-        Ok(within(self.patience(), async { self.inner.database.drop().await }).await?)
+        let database = &self.inner.database;
+        let list = async { database.list_collection_names().await };
+        let mut names = within(self.patience(), list).await?;
+        names.retain(|name| name != AUDIT && !name.starts_with("system."));
+        names.sort_by_key(|name| name != USERS);
+        for name in names {
+            within(self.patience(), async { self.collection(&name).drop().await }).await?;
+        }
+        Ok(())
     }
 
     async fn count(&self, collection: &str) -> Result<u64, Error> {
