@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use clap_complete::Shell;
+use serde::Serialize;
 
 use super::options;
 use crate::component::artifact::{COMPONENT, COMPONENT_WITHOUT_SIMD};
@@ -30,6 +31,21 @@ pub(super) fn text(text: &str) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         written => written.map(|()| true),
     }
+}
+
+/// A value as JSON in one line. What somebody has sent commands no terminal: JSON may leave DEL and the
+/// control characters behind it as they are, and a terminal takes some of these for orders.
+pub(super) fn json_line(value: &impl Serialize) -> serde_json::Result<String> {
+    let json = serde_json::to_string(value)?;
+    let mut line = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c.is_control() {
+            // They stand in strings alone.
+            true => line += &format!("\\u{:04x}", u32::from(c)),
+            false => line.push(c),
+        }
+    }
+    Ok(line)
 }
 
 fn bytes(bytes: &[u8]) -> io::Result<()> {
@@ -121,6 +137,15 @@ pub(super) fn manual(output: Option<&Path>) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_in_a_line_has_no_control_character_and_says_the_same() {
+        let text: String = ('\0'..='\u{a1}').chain(['\u{2028}', 'ü', '"']).collect();
+        let line = json_line(&text).unwrap();
+        assert!(!line.contains(char::is_control), "{line:?}");
+        assert!(line.contains("\\u007f\\u0080") && line.contains("\\u009f"), "{line}");
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), text);
+    }
 
     #[test]
     fn the_list_has_every_function_with_parameters_and_defaults() {
