@@ -127,6 +127,23 @@ impl MongoStore {
         Ok(store)
     }
 
+    /// As [`MongoStore::connect`], but makes nothing: `None` where there is no collection of users.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn existing(
+        uri: &str,
+        database: &str,
+        options: &Options,
+    ) -> Result<Option<Self>, SetupError> {
+        check_database(database)?;
+        let (client, database, deployment) =
+            connect::connect(uri, database, options).await.map_err(SetupError::Store)?;
+        let timeout = options.timeout;
+        let names = within(timeout, async { database.list_collection_names().await }).await;
+        let names = names.map_err(|trouble| SetupError::Store(trouble.text()))?;
+        let store = Self { inner: Arc::new(Inner { client, database, deployment, timeout }) };
+        Ok(names.iter().any(|name| name == USERS).then_some(store))
+    }
+
     /// Makes the indexes that are missing, and gives what is wrong with those that cannot be made;
     /// this names addresses, and is for the operator alone.
     pub async fn check(&self) -> Vec<Error> {
