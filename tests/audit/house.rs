@@ -9,6 +9,7 @@ use portcullis::tenant::Tenant;
 
 use super::settings;
 use crate::program::Ground;
+use crate::servers::blocking;
 use crate::servers::gateway::Gateway;
 use crate::servers::mongod::{Database, Mongod};
 use crate::servers::replica_set::ReplicaSet;
@@ -40,6 +41,16 @@ impl House {
         let place = |it: &Database| format!("mongo_uri = {:?}\ndb_name = {:?}\n", it.uri, it.name);
         let place = server.as_ref().map(place).unwrap_or_default();
         Self { gateway: Gateway::prepare(&settings(&place)), server }
+    }
+
+    /// Whether anything was made where the records are to be.
+    pub fn has_records(&self) -> bool {
+        match &self.server {
+            None => self.gateway.data().join("portcullis.db").exists(),
+            Some(server) => blocking(async {
+                !server.open().await.list_collection_names().await.unwrap().is_empty()
+            }),
+        }
     }
 
     /// A tenant that keeps events for so many days by this clock.

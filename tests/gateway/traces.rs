@@ -39,7 +39,7 @@ impl Collector {
         self.got.lock().unwrap().clone()
     }
 
-    fn has(&self, part: &[u8]) -> bool {
+    pub fn has(&self, part: &[u8]) -> bool {
         self.got().windows(part.len()).any(|it| it == part)
     }
 }

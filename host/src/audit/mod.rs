@@ -17,13 +17,16 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout_at;
 
-use crate::component::{Caller, Clock};
+use crate::component::{Aftermath, Caller, Clock};
 use crate::error::CallError;
 use crate::random;
+use crate::store::rules::MAX_CHANGES;
 use crate::store::{AUDIT, Change, Database, Edit, Error, Put, Removal, Store, Verdict};
 
 mod flood;
 mod names;
+#[cfg(test)]
+mod tests;
 
 use flood::Flood;
 pub(crate) use names::Subject;
@@ -34,8 +37,11 @@ pub const MAX_EVENTS: u32 = 1000;
 /// The most events that are looked at for one answer.
 const MAX_LOOKED_AT: usize = 20_000;
 
-/// The most bytes of an address (RFC 5321, section 4.5.3.1.3).
-const MAX_ADDRESS: usize = 254;
+/// The most bytes of an address that the component looks up.
+const MAX_ADDRESS: usize = 320;
+
+/// The outcome of a call whose address is none.
+const NO_ADDRESS: u16 = 503;
 
 /// The event that counts those that were not written.
 const NOT_RECORDED: &str = "refusals-not-recorded";
@@ -60,6 +66,9 @@ pub struct Event {
     /// The account, in lower case; none for what concerns no account, or one that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<String>,
+    /// The account's new address, in lower case, where its address was changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// The IP address that it came from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<IpAddr>,
@@ -83,7 +92,7 @@ pub struct Query {
     pub since: Option<u64>,
     /// Only before this time, in milliseconds since 1970.
     pub until: Option<u64>,
-    /// Only of this account, in any letter case.
+    /// Only of this account, in any letter case; also the change that gave it this address.
     pub about: Option<String>,
     /// Only of this name.
     pub event: Option<String>,
@@ -98,6 +107,8 @@ pub struct Events {
     pub events: Vec<Event>,
     /// Where there may be more: the key after which to go on.
     pub next: Option<String>,
+    /// The key of the last one that was looked at, wanted or not.
+    pub last: Option<String>,
 }
 
 /// What the log is told of an answer.
@@ -144,12 +155,12 @@ impl Log {
     }
 
     /// What is to be written of a call that was answered like this; nothing where the call was not
-    /// begun, or is one that leaves no event. `account` is that of a token which was found good.
+    /// begun, or is one that leaves no event.
     pub(crate) fn draft(
         &self,
         subject: &Subject,
         caller: &Caller,
-        account: Option<String>,
+        aftermath: &Aftermath,
         told: Result<Told, &CallError>,
     ) -> Option<Event> {
         let (outcome, told) = match told {
@@ -160,6 +171,7 @@ impl Log {
         let mut event = self.event(subject.event(&told)?, &outcome, caller);
         // Anybody is signed out: a success of a token that opens nothing tells nothing. Nor does a
         // hidden answer of 201: whoever floods gets as many of both as he likes.
+        let account = aftermath.account.as_deref();
         let known = !subject.by_token || account.is_some();
         let open = told.success && known && !(caller.hides_accounts() && told.code == Some(201));
         if !open && event.by == "stranger" && !self.flood().admits(Instant::now()) {
@@ -168,8 +180,13 @@ impl Log {
         if account.is_some() && event.by == "stranger" {
             event.by = "session".into();
         }
-        let about = account.as_deref().or(told.about.as_deref()).or(subject.about.as_deref());
-        event.about = about.map(address);
+        // What is no address may be anything that somebody has typed, such as his password.
+        let typed = subject.about.as_deref().filter(|_| told.code != Some(NO_ADDRESS));
+        let about = account.or(told.about.as_deref()).or(typed);
+        event.about = about.map(str::to_ascii_lowercase);
+        if told.success && event.event == names::EMAIL_CHANGE {
+            event.to.clone_from(&aftermath.moved);
+        }
         event.function = Some(subject.function.to_owned());
         Some(event)
     }
@@ -183,6 +200,7 @@ impl Log {
             outcome: outcome.to_owned(),
             by: caller.by.name().to_owned(),
             about: None,
+            to: None,
             from: caller.from,
             function: None,
             request: caller.request.clone(),
@@ -202,29 +220,50 @@ impl Log {
         if !self.is_kept() {
             return;
         }
-        let missed = self.flood().take();
-        let mut changes = Vec::with_capacity(2);
-        let written = async {
-            if missed > 0 {
-                let caller = Caller::stranger();
-                let summary = self.event(NOT_RECORDED, "done", &caller);
-                changes.push(self.put(&Event { count: Some(missed), ..summary })?);
-            }
-            changes.push(self.put(&event)?);
-            match timeout_at(until.into(), self.store.commit(&changes)).await {
-                Ok(Ok(Verdict::Committed(_))) => Ok(()),
-                Ok(Ok(Verdict::Conflict)) => Err(Error::Other("the key has an event".into())),
-                Ok(Err(error)) => Err(error),
-                Err(_) => Err(Error::Unavailable("no answer in time".into())),
-            }
-        };
-        if let Err(error) = written.await {
+        let missed = self.flood().take(Instant::now());
+        let summary = self.not_recorded(missed);
+        let Err(error) = self.written(summary.iter().chain([&event]), until).await else { return };
+        self.flood().give_back(missed);
+        let Event { at, event, outcome, by, about, to, from, function, .. } = &event;
+        tracing::error!(
+            tenant = self.tenant, %error, at, event, outcome, by, ?about, ?to, ?from, ?function,
+            "an event is missing from the audit log"
+        );
+    }
+
+    /// Say how many refusals were not written, if that is to be said yet: nothing else may happen that
+    /// says it.
+    pub(crate) async fn settle(&self, until: Instant) {
+        if !self.is_kept() {
+            return;
+        }
+        let missed = self.flood().take_all();
+        let Some(summary) = self.not_recorded(missed) else { return };
+        if let Err(error) = self.written([&summary], until).await {
             self.flood().give_back(missed);
-            let Event { at, event, outcome, by, about, from, function, .. } = &event;
-            tracing::error!(
-                tenant = self.tenant, %error, at, event, outcome, by, ?about, ?from, ?function,
-                "an event is missing from the audit log"
-            );
+            let tenant = &self.tenant;
+            tracing::error!(tenant, %error, missed, "the audit log does not say how much it lacks");
+        }
+    }
+
+    /// The event that stands for those that were not written.
+    fn not_recorded(&self, missed: u64) -> Option<Event> {
+        let event = self.event(NOT_RECORDED, "done", &Caller::stranger());
+        (missed > 0).then_some(Event { count: Some(missed), ..event })
+    }
+
+    async fn written(
+        &self,
+        events: impl IntoIterator<Item = &Event>,
+        until: Instant,
+    ) -> Result<(), Error> {
+        let puts = events.into_iter().map(|event| self.put(event));
+        let changes = puts.collect::<Result<Vec<Change>, Error>>()?;
+        match timeout_at(until.into(), self.store.commit(&changes)).await {
+            Ok(Ok(Verdict::Committed(_))) => Ok(()),
+            Ok(Ok(Verdict::Conflict)) => Err(Error::Other("the key has an event".into())),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(Error::Unavailable("no answer in time".into())),
         }
     }
 
@@ -238,7 +277,7 @@ impl Log {
             0 => MAX_EVENTS,
             limit => limit.min(MAX_EVENTS),
         } as usize;
-        let about = query.about.as_deref().map(address);
+        let about = query.about.as_deref().map(|about| about.trim().to_lowercase());
         // A prefix stands before all keys that begin with it.
         let since = query.since.map(|since| format!("{since:012x}")).unwrap_or_default();
         let mut after = query.after.clone().unwrap_or_default().max(since);
@@ -249,6 +288,7 @@ impl Log {
             if records.is_empty() {
                 return Ok(found);
             }
+            found.last = records.last().map(|record| record.key.clone());
             for record in records {
                 after.clone_from(&record.key);
                 looked_at += 1;
@@ -261,12 +301,13 @@ impl Log {
                     return Ok(found);
                 }
                 let wanted = query.since.is_none_or(|since| event.at >= since)
-                    && about.as_ref().is_none_or(|about| event.about.as_ref() == Some(about))
+                    && (about.is_none() || about == event.about || about == event.to)
                     && query.event.as_ref().is_none_or(|name| event.event == *name);
                 if wanted {
                     found.events.push(Event { key: record.key, ..event });
                 }
                 if found.events.len() >= limit {
+                    found.last = Some(after.clone());
                     found.next = Some(after);
                     return Ok(found);
                 }
@@ -283,12 +324,24 @@ impl Log {
         // Also where none are written any more: those of before have their time.
         let now = self.now() / 1000;
         let keys = self.store.overdue(&[AUDIT], now, limit).await.map_err(failed)?;
-        for key in &keys {
-            for entry in self.store.load(&[AUDIT], key).await.map_err(failed)? {
-                let (collection, version) = (entry.collection, entry.version);
-                let removal = Removal { collection, key: key.clone(), version };
-                // A conflict says that another process was faster.
-                self.store.commit(&[Change::Remove(removal)]).await.map_err(failed)?;
+        for keys in keys.chunks(MAX_CHANGES) {
+            let mut removals = Vec::with_capacity(keys.len());
+            for key in keys {
+                for entry in self.store.load(&[AUDIT], key).await.map_err(failed)? {
+                    let (collection, version) = (entry.collection, entry.version);
+                    removals.push(Change::Remove(Removal {
+                        collection,
+                        key: key.clone(),
+                        version,
+                    }));
+                }
+            }
+            let together = self.store.commit(&removals).await.map_err(failed)?;
+            if matches!(together, Verdict::Conflict) {
+                // Another process was faster with some of them.
+                for removal in removals {
+                    self.store.commit(&[removal]).await.map_err(failed)?;
+                }
             }
         }
         Ok(u32::try_from(keys.len()).unwrap_or(u32::MAX))
@@ -318,13 +371,14 @@ impl Log {
     }
 }
 
-/// As accounts are known: in lower case, and no longer than an address can be.
-fn address(text: &str) -> String {
-    let mut text = text.trim().chars().take(MAX_ADDRESS).collect::<String>().to_lowercase();
-    while text.len() > MAX_ADDRESS {
-        text.pop();
-    }
-    text
+/// The account that somebody has named, as accounts are known: in lower case. Nothing where it has not
+/// the form of an address; whatever the component takes for one has it.
+fn account(text: &str) -> Option<String> {
+    let (local, domain) = text.rsplit_once('@')?;
+    let (label, rest) = domain.split_once('.')?;
+    let whole = [local, label, rest].iter().all(|part| !part.is_empty());
+    let plain = text.len() <= MAX_ADDRESS && text.bytes().all(|byte| byte.is_ascii_graphic());
+    (whole && plain).then(|| text.to_ascii_lowercase())
 }
 
 fn failed(error: Error) -> CallError {

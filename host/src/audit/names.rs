@@ -2,6 +2,9 @@
 
 use super::Told;
 
+/// The event that has a new address.
+pub(super) const EMAIL_CHANGE: &str = "email-change";
+
 /// What a call is about.
 pub(crate) struct Subject {
     pub(super) function: &'static str,
@@ -18,7 +21,7 @@ impl Subject {
     /// With one of its parameters, of which only the account is kept.
     pub(crate) fn with(mut self, parameter: &str, text: Option<&str>) -> Self {
         match parameter {
-            "email" => self.about = text.map(super::address),
+            "email" => self.about = text.and_then(super::account),
             "token" => self.by_token = true,
             _ => {}
         }
@@ -48,7 +51,7 @@ fn name(function: &str) -> Option<&'static str> {
         "reset_password_no_verif" => "password-change",
         "verify_reset_code_and_reset_password" => "password-reset",
         "change_email_no_verif" | "verify_reset_code_and_change_email" | "confirm_email_change" => {
-            "email-change"
+            EMAIL_CHANGE
         }
         "request_email_change" => "email-change-request",
         "delete_user" | "delete_user_with_verif" => "deletion",

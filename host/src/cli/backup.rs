@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use anyhow::bail;
 
-use super::open::load_settings;
+use super::open::{self, load_settings};
 use super::options::{Backup, Common, Restore};
 use super::progress::Progress;
 use super::{print, prompt};
@@ -19,12 +19,16 @@ use crate::tenant::embedded_store;
 pub(super) fn backup(common: &Common, options: &Backup) -> anyhow::Result<()> {
     let settings = load_settings(common)?;
     let store = embedded(common, &settings, "mongodump")?;
+    // Whoever takes all password hashes away is known to have begun, however it ends.
+    open::note(common, &settings, "backup", "begun");
     let mut progress = progress();
     let (to, force) = (&options.output, options.force);
-    copy::backup(&store, &settings.tenant, to, force, &mut |done, all| {
+    let made = copy::backup(&store, &settings.tenant, to, force, &mut |done, all| {
         progress.of(done, all, "copied");
-    })?;
+    });
     drop(progress);
+    open::note(common, &settings, "backup", if made.is_ok() { "done" } else { "failed" });
+    made?;
     print::line(&format!("{}: the backup is whole", options.output.display()))?;
     Ok(())
 }
@@ -66,6 +70,7 @@ pub(super) fn restore(common: &Common, options: &Restore) -> anyhow::Result<()> 
         progress.of(done, all, "copied");
     })?;
     drop(progress);
+    open::note(common, &settings, "restore", "done");
     match kept {
         Kept::Nothing => {}
         Kept::Copy(copy) => {

@@ -1,11 +1,12 @@
 //! `portcullis migrate`: addresses of a database of other programs, put into the key form.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::bail;
 use tokio::runtime::Builder;
 
-use super::open::load_settings;
+use super::open::{leave, load_settings};
 use super::options::{Common, Migrate};
 use super::{REFUSED, print};
 use crate::store::mongo::migrate::migrate;
@@ -20,7 +21,12 @@ pub(super) fn run(common: &Common, options: &Migrate) -> anyhow::Result<ExitCode
                 "no `mongo_uri` is set, and the embedded store has its addresses in order always"
             );
         };
-        let migration = migrate(&store, options.dry_run).await?;
+        let migrated = migrate(&store, options.dry_run).await;
+        if !options.dry_run {
+            let outcome = if migrated.is_ok() { "done" } else { "failed" };
+            leave(&settings, Arc::new(store.clone()), "migrate", outcome).await;
+        }
+        let migration = migrated?;
         let done = if options.dry_run { "would become" } else { "became" };
         for moved in &migration.moved {
             let key = moved.spelling.to_ascii_lowercase();

@@ -1,17 +1,21 @@
 //! From the command line to a tenant that can be called.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use tokio::runtime::{Builder, Runtime as Tokio};
 
 use super::options::Common;
-use crate::component::{Limits, Runtime};
+use crate::audit::Log;
+use crate::component::{By, Caller, Limits, Runtime};
 use crate::error::SetupError;
 use crate::mail::queue::Budget;
 use crate::settings::{Config, Settings, environment};
-use crate::tenant::Tenant;
+use crate::store::Store;
+use crate::store::sqlite::{Options, SqliteStore};
+use crate::tenant::{Tenant, database, embedded_store};
 
 /// How many overdue keys one pass looks at.
 const SWEEP_KEYS: u32 = 16;
@@ -84,6 +88,50 @@ impl Program {
     pub(super) fn close(self) {
         self.tokio.block_on(self.tenant.close());
     }
+}
+
+/// Leave an event of the operator's in the audit log of a tenant that is not opened for it, after
+/// something was done or could not be. Where there is no store yet, none is made for this.
+pub(super) fn note(common: &Common, settings: &Settings, event: &str, outcome: &str) {
+    let noted =
+        Builder::new_multi_thread().enable_all().build().context("threads").and_then(|it| {
+            it.block_on(async {
+                if let Some(store) = existing(common, settings).await? {
+                    leave(settings, store, event, outcome).await;
+                }
+                Ok(())
+            })
+        });
+    if let Err(error) = noted {
+        let tenant = &settings.tenant;
+        let error = format!("{error:#}");
+        tracing::error!(tenant, error, event, outcome, "an event is missing from the audit log");
+    }
+}
+
+/// Leave an event of the operator's in the audit log of this store.
+pub(super) async fn leave(settings: &Settings, store: Arc<dyn Store>, event: &str, outcome: &str) {
+    let days = settings.host.audit_days;
+    let log = Log::new(&settings.tenant, days, store, None, Arc::new(SystemTime::now));
+    let operator = Caller::default().named(By::Operator);
+    let until = Instant::now() + Limits::default().time;
+    log.write(log.event(event, outcome, &operator), until).await;
+}
+
+/// Where the records of a tenant are, if there is a log to be kept and a place for it.
+async fn existing(common: &Common, settings: &Settings) -> anyhow::Result<Option<Arc<dyn Store>>> {
+    if settings.host.audit_days == 0 {
+        return Ok(None);
+    }
+    if settings.host.mongo.is_some() {
+        let store = database::existing(settings).await?;
+        return Ok(store.map(|store| Arc::new(store) as Arc<dyn Store>));
+    }
+    let file = embedded_store(&common.data, &settings.tenant)?;
+    if !file.is_file() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(SqliteStore::open(file, &Options::default())?)))
 }
 
 /// The settings of the tenant that is meant.

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::task::JoinHandle;
 
-use super::open::compiled;
+use super::open::{self, compiled};
 use super::options::{Common, Serve};
 use super::print;
 use crate::component::Runtime;
@@ -87,8 +87,10 @@ fn load(common: &Common) -> Result<Config, SetupError> {
 /// Make a new admin token and print it.
 pub(super) fn admin_token(common: &Common) -> anyhow::Result<()> {
     // A token for a tenant that is not there would help nobody.
-    super::open::load_settings(common)?;
-    let token = new_admin_token(&common.data, &common.tenant)?;
+    let settings = open::load_settings(common)?;
+    let made = new_admin_token(&common.data, &common.tenant);
+    open::note(common, &settings, "admin-token", if made.is_ok() { "done" } else { "failed" });
+    let token = made?;
     print::line(&token)?;
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::random::jittered;
 use crate::store::rules::{MAX_KEY, check_changes, check_collection, check_key};
 use crate::store::{
     AUDIT, COLLECTIONS, Change, Database, Entry, Error, Expectation, Put, Relocation, Removal,
-    Sizes, Verdict,
+    Sizes, USERS, Verdict,
 };
 
 /// The pause before a second conflict in a row is told: up to this, doubled for each further one.
@@ -49,6 +49,9 @@ impl store::Host for State {
         Ok(match verdict {
             Ok(Verdict::Conflict) => self.conflict().await,
             other => {
+                if matches!(other, Ok(Verdict::Committed(_))) {
+                    self.note_move(&changes);
+                }
                 self.conflicts = 0;
                 other
             }
@@ -85,6 +88,18 @@ impl store::Host for State {
 }
 
 impl State {
+    /// A user who has another address now.
+    fn note_move(&self, made: &[Change]) {
+        for change in made {
+            if let Change::Move(it) = change
+                && it.collection == USERS
+            {
+                // One call moves one user.
+                let _ = self.seen.moved.set(it.to.clone());
+            }
+        }
+    }
+
     /// The component cannot sleep, and two calls that lose to each other in lockstep would go on
     /// doing so: the host waits for it, each time for another random while.
     async fn conflict(&mut self) -> Result<Verdict, Error> {

@@ -86,7 +86,7 @@ impl Limits {
     }
 
     /// How long before the end of a call its host gives up on a store or mailer.
-    pub(super) fn grace(&self) -> Duration {
+    pub(crate) fn grace(&self) -> Duration {
         (self.time / 10).min(Duration::from_millis(500))
     }
 }

@@ -48,6 +48,8 @@ pub(crate) type After<R> = Box<
 pub(crate) struct Aftermath {
     /// Whose call it was, by a token that was found good.
     pub(crate) account: Option<String>,
+    /// The address that a user was moved to.
+    pub(crate) moved: Option<String>,
     /// Until when it may take.
     pub(crate) until: Instant,
 }
@@ -161,12 +163,13 @@ impl Runtime {
             async move {
                 let Inner { limits, metrics, .. } = &*inner;
                 let state = State::new(host, caller, permit.clone(), metrics, limits, work, end);
-                let (remains, account) = (Remains::default(), Arc::clone(&state.account));
+                let (remains, seen) = (Remains::default(), Arc::clone(&state.seen));
                 let answer = inner.answer(state, remains.clone(), work, body).await;
                 if let Some(after) = after {
                     // A call that has used up its time has this much more to be written down.
                     let until = end.max(Instant::now() + inner.limits.grace());
-                    after(&answer, Aftermath { account: account.get().cloned(), until }).await;
+                    let (account, moved) = (seen.account.get().cloned(), seen.moved.get().cloned());
+                    after(&answer, Aftermath { account, moved, until }).await;
                 }
                 (answer, Behind { remains, permit, ticket })
             }

@@ -35,6 +35,15 @@ pub(crate) struct Host {
     pub(crate) clock: Clock,
 }
 
+/// What turns out about a call while it is made.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// Whose call it is, by a token that the component has found good.
+    pub(super) account: OnceLock<String>,
+    /// The address that a user was moved to, by a commit that was made.
+    pub(super) moved: OnceLock<String>,
+}
+
 /// What one instance has of its host: the imports of the component, and its bounds. Made for one
 /// call and gone with it.
 pub struct State {
@@ -52,8 +61,8 @@ pub struct State {
     pub(super) end: Instant,
     /// Until when a store or mailer may take; before [`State::end`] by this.
     pub(super) grace: Duration,
-    /// Whose call it is, by a token that the component has found good.
-    pub(super) account: Arc<OnceLock<String>>,
+    /// What turned out about the call, for the audit log.
+    pub(super) seen: Arc<Seen>,
     /// Conflicts in a row.
     pub(super) conflicts: u32,
     /// Turns that the call has had to compute.
@@ -86,7 +95,7 @@ impl State {
             document: limits.document,
             end,
             grace: limits.grace(),
-            account: Arc::default(),
+            seen: Arc::default(),
             conflicts: 0,
             ticks: 0,
             is_long: Arc::default(),
@@ -142,7 +151,7 @@ impl caller::Host for State {
 
     async fn recognised(&mut self, account: String) -> wasmtime::Result<()> {
         // One token has one account: what is told once more is the same.
-        let _ = self.account.set(account);
+        let _ = self.seen.account.set(account);
         Ok(())
     }
 }

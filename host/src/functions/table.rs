@@ -246,7 +246,7 @@ interfaces! {
         /// Remove all three collections.
         plain remove_all_collections via call_remove_all_collections() -> ();
 
-        /// Remove everything that belongs to the tenant.
+        /// Remove everything that belongs to the tenant but the audit log.
         plain remove_db via call_remove_db() -> ();
 
         /// Create the collection of users, with its unique index.
@@ -276,7 +276,7 @@ interfaces! {
         /// Remove all three collections and create them anew.
         plain reset_all_collections via call_reset_all_collections() -> ();
 
-        /// Remove everything that belongs to the tenant and create it anew.
+        /// Remove everything that belongs to the tenant but the audit log, and create it anew.
         plain reset_db via call_reset_db() -> ();
 
         /// How many users there are.

@@ -45,7 +45,7 @@ pub(super) fn routes() -> Vec<Route> {
             ("after", "only behind the event of this key: what `next` said", None),
             ("since", "only from this time on, in seconds since 1970", Some((0, LATEST))),
             ("until", "only before this time, in seconds since 1970", Some((0, LATEST))),
-            ("user", "only of this account", None),
+            ("user", "only of this account, or of the change that gave it this address", None),
             ("event", "only of this name", None),
             ("limit", "how many, 1 to 1000, which is the default", Some((1, MAX_EVENTS as u64))),
         ],

@@ -32,7 +32,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::rules::{Page, check_changes, check_collection, check_inserts, new_version};
-use super::{Change, Database, Edit, Entry, Error, Put, Sizes, Store, Verdict, document};
+use super::{AUDIT, Change, Database, Edit, Entry, Error, Put, Sizes, Store, Verdict, document};
 
 /// Records in the memory of this process. They are gone with it.
 ///
@@ -190,7 +190,7 @@ impl Database for MemoryStore {
     }
 
     async fn remove_all(&self) -> Result<(), Error> {
-        self.lock().clear();
+        self.lock().retain(|name, _| name == AUDIT);
         Ok(())
     }
 

@@ -30,7 +30,10 @@ pub use crate::contract::store::{
 };
 
 /// The collections that a fresh database has.
-pub const COLLECTIONS: [&str; 5] = ["users", "blocked", "limit", "guesses", "sessions"];
+pub const COLLECTIONS: [&str; 5] = [USERS, "blocked", "limit", "guesses", "sessions"];
+
+/// The collection of users.
+pub const USERS: &str = "users";
 
 /// The collection of mail that waits to be sent.
 pub const MAIL: &str = "mail";
@@ -102,7 +105,8 @@ pub trait Database: Send + Sync + 'static {
     /// As [`Database::create`].
     async fn remove(&self, collection: &str) -> Result<(), Error>;
 
-    /// Remove everything that belongs to the tenant.
+    /// Remove everything that belongs to the tenant, but the audit log ([`AUDIT`]): whoever may remove
+    /// all users must not remove the traces of it.
     ///
     /// # Errors
     /// As [`Database::create`].

@@ -9,23 +9,37 @@ use crate::store::mongo::{MongoStore, Options};
 
 /// Connect to the MongoDB deployment that the settings name; `None` when they name none.
 pub(crate) async fn connect(settings: &Settings) -> Result<Option<MongoStore>, SetupError> {
+    let Some(mongo) = &settings.host.mongo else { return Ok(None) };
+    let store = MongoStore::connect(&mongo.uri, &mongo.database, &options(settings)).await;
+    store.map(Some).map_err(|error| complaint(settings, error))
+}
+
+/// The same in one attempt, and only if the database is there already: nothing is made.
+#[cfg(feature = "cli")]
+pub(crate) async fn existing(settings: &Settings) -> Result<Option<MongoStore>, SetupError> {
+    let Some(mongo) = &settings.host.mongo else { return Ok(None) };
+    let options = Options { attempts: 1, ..options(settings) };
+    let store = MongoStore::existing(&mongo.uri, &mongo.database, &options).await;
+    store.map_err(|error| complaint(settings, error))
+}
+
+fn options(settings: &Settings) -> Options {
     let host = &settings.host;
-    let Some(mongo) = &host.mongo else { return Ok(None) };
-    let options = Options {
+    Options {
         attempts: host.connection.attempts,
         delay: host.connection.delay,
         timeout: host.connection.timeout,
         certs: host.certs.clone(),
-    };
-    match MongoStore::connect(&mongo.uri, &mongo.database, &options).await {
-        Ok(store) => Ok(Some(store)),
-        Err(SetupError::Settings(problem)) => {
-            Err(SetupError::Settings(settings.complaint("db_name", &problem)))
+    }
+}
+
+fn complaint(settings: &Settings, error: SetupError) -> SetupError {
+    match error {
+        SetupError::Settings(problem) => {
+            SetupError::Settings(settings.complaint("db_name", &problem))
         }
-        Err(SetupError::Store(problem)) => {
-            Err(SetupError::Store(settings.complaint("mongo_uri", &problem)))
-        }
-        Err(other) => Err(other),
+        SetupError::Store(problem) => SetupError::Store(settings.complaint("mongo_uri", &problem)),
+        other => other,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::audit::Event;
 use crate::audit::{Events, Log, Query, Subject, Told};
 #[cfg(feature = "gateway")]
 use crate::component::By;
-use crate::component::{After, Aftermath, Body, Call, Caller, Host, Runtime, Work};
+use crate::component::{After, Body, Call, Caller, Host, Runtime, Work};
 use crate::contract::types::Failure;
 use crate::error::CallError;
 use crate::settings::Settings;
@@ -113,11 +113,11 @@ impl Tenant {
             return self.run(work, call).await;
         }
         let (log, caller) = (Arc::clone(audit), self.caller.clone());
-        let after: After<R> = Box::new(move |answer, Aftermath { account, until }| {
-            let event = log.draft(&subject, &caller, account, answer.as_ref().map(tell));
+        let after: After<R> = Box::new(move |answer, aftermath| {
+            let event = log.draft(&subject, &caller, &aftermath, answer.as_ref().map(tell));
             Box::pin(async move {
                 if let Some(event) = event {
-                    log.write(event, until).await;
+                    log.write(event, aftermath.until).await;
                 }
             })
         });
@@ -220,18 +220,29 @@ impl Tenant {
     /// # Errors
     /// As the variants of [`CallError`] say. What was removed before stays removed.
     pub async fn sweep(&self, limit: u32) -> Result<u32, CallError> {
+        let limits = self.inner.runtime.limits();
+        let until = Instant::now() + limits.time.saturating_sub(limits.grace());
         let keys = self
             .run(Work::Plain, async move |mut call: Call| {
                 let upkeep = call.exports.upkeep(&mut call.store)?;
                 upkeep.call_sweep(&mut call.store, limit).await
             })
             .await?;
-        let _ticket = self.ticket()?;
-        let time = self.inner.runtime.limits().time;
-        let events = tokio::time::timeout(time, self.inner.audit.sweep(limit))
-            .await
-            .unwrap_or_else(|_| Err(CallError::Store("no answer in time".into())))?;
-        Ok(keys.max(events))
+        let (ticket, log) = (self.ticket()?, Arc::clone(&self.inner.audit));
+        // In a task of its own, and without a say in the answer: what has become of the other records
+        // is told, whatever the store does here.
+        let events = tokio::spawn(async move {
+            log.settle(until).await;
+            let events = tokio::time::timeout_at(until.into(), log.sweep(limit)).await;
+            drop(ticket);
+            events.unwrap_or_else(|_| Err(CallError::Store("no answer in time".into())))
+        });
+        let events = events.await.unwrap_or_else(|error| Err(CallError::Other(error.to_string())));
+        if let Err(error) = &events {
+            let tenant = &self.inner.host.settings.tenant;
+            tracing::warn!(tenant, %error, "events that have run out are not removed");
+        }
+        Ok(keys.max(events.unwrap_or(0)))
     }
 
     /// Refuse further calls on all clones of this tenant and wait until those in hand are finished,
@@ -242,6 +253,7 @@ impl Tenant {
         let all = self.inner.tickets.acquire_many(TICKETS).await;
         self.inner.tickets.close();
         drop(all);
+        self.inner.audit.settle(Instant::now() + self.inner.runtime.limits().time).await;
         #[cfg(feature = "smtp")]
         if let Some(queue) = &self.inner.queue {
             queue.close().await;

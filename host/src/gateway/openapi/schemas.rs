@@ -121,7 +121,14 @@ pub(super) fn schemas() -> Value {
                         "by": {
                             "enum": ["stranger", "session", "admin", "application", "operator"],
                         },
-                        "about": text,
+                        "about": {
+                            "type": "string",
+                            "description": "The account, by the address that it had before.",
+                        },
+                        "to": {
+                            "type": "string",
+                            "description": "The new address, where it was changed.",
+                        },
                         "from": text,
                         "function": text,
                         "request": text,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::tools::*;
 use super::{Both, Capabilities};
-use crate::store::{COLLECTIONS, Edit, Error, MAX_INSERT, MAX_SCAN, Put};
+use crate::store::{AUDIT, COLLECTIONS, Edit, Error, MAX_INSERT, MAX_SCAN, Put};
 
 pub(super) async fn creating_and_dropping_twice_is_fine(store: Arc<Both>, _: Capabilities) {
     let store = &*store;
@@ -73,6 +73,23 @@ pub(super) async fn dropping_everything_takes_other_collections_too(
     store.remove_all().await.expect("dropping everything");
     assert!(load(store, ADA).await.is_empty());
     assert_eq!(store.count("later_2").await.expect("a number"), 0);
+}
+
+pub(super) async fn dropping_everything_leaves_the_audit_log(store: Arc<Both>, _: Capabilities) {
+    let store = &*store;
+    commit_one(store, put(ADA, None, 1)).await;
+    commit_one(store, put_edits(AUDIT, "k", None, vec![edit(&["n"], Some("7"))])).await;
+    for _ in 0..2 {
+        store.remove_all().await.expect("dropping everything");
+        assert_eq!(number(store, ADA).await, None);
+        assert_eq!(store.count(AUDIT).await.expect("a number"), 1);
+    }
+    let kept = store.scan(AUDIT, "", 10).await.expect("a list");
+    let read: serde_json::Value = serde_json::from_str(&kept[0].document).expect("JSON");
+    assert_eq!(read["n"], 7);
+    commit_one(store, put_edits(AUDIT, "l", None, vec![])).await;
+    store.remove(AUDIT).await.expect("only when it is named");
+    assert_eq!(store.count(AUDIT).await.expect("a number"), 0);
 }
 
 pub(super) async fn records_are_counted(store: Arc<Both>, _: Capabilities) {

@@ -28,6 +28,8 @@ enum Fault {
     KeepsCollections,
     /// An answer comes before the commit, which may not happen.
     AnswersEarly,
+    /// What removes everything removes the audit log too.
+    DropsTheLog,
 }
 
 struct Broken(MemoryStore, Fault);
@@ -133,7 +135,7 @@ impl Store for Broken {
                 }
                 return Ok(verdict);
             }
-            Fault::KeepsCollections => {}
+            Fault::KeepsCollections | Fault::DropsTheLog => {}
         }
         self.0.commit(&changes).await
     }
@@ -177,6 +179,9 @@ impl Database for Broken {
     }
 
     async fn remove_all(&self) -> Result<(), Error> {
+        if matches!(self.1, Fault::DropsTheLog) {
+            self.0.remove(crate::store::AUDIT).await?;
+        }
         self.0.remove_all().await
     }
 
@@ -205,6 +210,7 @@ async fn every_fault_is_found_by_the_check_that_is_about_it() {
         (Fault::RoundsNumbers, "numbers_are_kept_to_the_letter"),
         (Fault::ForgetsDue, "the_longest_overdue_come_first_up_to_the_limit"),
         (Fault::KeepsCollections, "dropping_one_collection_leaves_the_others"),
+        (Fault::DropsTheLog, "dropping_everything_leaves_the_audit_log"),
         (Fault::AnswersEarly, "several_changes_are_made_together"),
     ] {
         let make = async || Broken(MemoryStore::default(), fault);

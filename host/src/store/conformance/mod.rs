@@ -20,7 +20,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use super::{Database, Store};
+use super::{AUDIT, Database, Error, Store};
 
 mod commits;
 mod databases;
@@ -109,7 +109,7 @@ pub async fn failures<S: Store + Database>(
             if let Err(error) = check.await {
                 let reason = reason(error.into_panic().as_ref());
                 failures.push(Failure { check: stringify!($check), reason });
-            } else if let Err(error) = store.remove_all().await {
+            } else if let Err(error) = empty(&*store).await {
                 let reason = format!("the store could not be emptied: {error}");
                 failures.push(Failure { check: stringify!($check), reason });
             }
@@ -175,6 +175,7 @@ pub async fn failures<S: Store + Database>(
             a_write_makes_a_missing_collection_again
             dropping_one_collection_leaves_the_others
             dropping_everything_takes_other_collections_too
+            dropping_everything_leaves_the_audit_log
             records_are_counted
             the_smallest_integer_of_a_field_is_found
             going_through_a_collection_gives_each_record_once_in_order
@@ -188,6 +189,12 @@ pub async fn failures<S: Store + Database>(
         }
     );
     failures
+}
+
+/// Removes what a check has left behind.
+async fn empty(store: &impl Database) -> Result<(), Error> {
+    store.remove_all().await?;
+    store.remove(AUDIT).await
 }
 
 /// What a check of the administration needs.

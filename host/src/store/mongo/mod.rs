@@ -56,7 +56,8 @@ use tracing::Instrument;
 
 use super::rules::{check_changes, check_collection, check_inserts};
 use super::{
-    AUDIT, COLLECTIONS, Change, Database, Entry, Error, MAIL, Put, Record, Sizes, Store, Verdict,
+    AUDIT, COLLECTIONS, Change, Database, Entry, Error, MAIL, Put, Record, Sizes, Store, USERS,
+    Verdict,
 };
 use crate::error::SetupError;
 use connect::Deployment;
@@ -124,6 +125,23 @@ impl MongoStore {
             tracing::error!("{problem}");
         }
         Ok(store)
+    }
+
+    /// As [`MongoStore::connect`], but makes nothing: `None` where there is no collection of users.
+    #[cfg(feature = "cli")]
+    pub(crate) async fn existing(
+        uri: &str,
+        database: &str,
+        options: &Options,
+    ) -> Result<Option<Self>, SetupError> {
+        check_database(database)?;
+        let (client, database, deployment) =
+            connect::connect(uri, database, options).await.map_err(SetupError::Store)?;
+        let timeout = options.timeout;
+        let names = within(timeout, async { database.list_collection_names().await }).await;
+        let names = names.map_err(|trouble| SetupError::Store(trouble.text()))?;
+        let store = Self { inner: Arc::new(Inner { client, database, deployment, timeout }) };
+        Ok(names.iter().any(|name| name == USERS).then_some(store))
     }
 
     /// Makes the indexes that are missing, and gives what is wrong with those that cannot be made;
@@ -268,9 +286,18 @@ impl Database for MongoStore {
         Ok(within(self.patience(), async { self.collection(collection).drop().await }).await?)
     }
 
-    /// Drops the whole database, collections of other programs in it included.
+    /// Drops all collections but the audit log, those of other programs included, one after the other.
+    /// The users go first: where it stops half-way, nobody is there without his block.
     async fn remove_all(&self) -> Result<(), Error> {
-        Ok(within(self.patience(), async { self.inner.database.drop().await }).await?)
+        let database = &self.inner.database;
+        let list = async { database.list_collection_names().await };
+        let mut names = within(self.patience(), list).await?;
+        names.retain(|name| name != AUDIT && !name.starts_with("system."));
+        names.sort_by_key(|name| name != USERS);
+        for name in names {
+            within(self.patience(), async { self.collection(&name).drop().await }).await?;
+        }
+        Ok(())
     }
 
     async fn count(&self, collection: &str) -> Result<u64, Error> {

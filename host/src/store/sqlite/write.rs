@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::read::seconds;
 use super::session::Session;
 use crate::store::rules::new_version;
-use crate::store::{Change, Error, Put, Relocation, Verdict, document};
+use crate::store::{AUDIT, Change, Error, Put, Relocation, Verdict, document};
 
 /// Makes the changes in their order, up to the first whose condition does not hold.
 pub(super) fn commit(session: &Session, changes: &[Change]) -> Result<Verdict, Failure> {
@@ -120,9 +120,10 @@ pub(super) fn drop(session: &Session, collection: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Drops the tables of all collections.
+/// Drops the tables of all collections but the audit log.
 pub(super) fn drop_all(session: &Session) -> Result<(), Failure> {
-    let names: Vec<String> =
-        session.with_collections(|have| have.iter().map(str::to_owned).collect())?;
+    let names: Vec<String> = session.with_collections(|have| {
+        have.iter().filter(|name| *name != AUDIT).map(str::to_owned).collect()
+    })?;
     names.iter().try_for_each(|name| drop(session, name))
 }
