@@ -162,7 +162,7 @@ fn the_former_address_is_told_when_the_change_is_done() {
 }
 
 /// What the log says when somebody has waited for the mail server in vain.
-const WAITED: &str = "the mail server is slow";
+const WAITED: &str = "a mail is queued";
 
 #[test]
 fn a_mail_server_that_is_down_holds_up_nothing_and_loses_nothing() {
@@ -171,6 +171,9 @@ fn a_mail_server_that_is_down_holds_up_nothing_and_loses_nothing() {
     let (client, admin, ann) = (service.client("default"), service.admin("default"), "a@b.example");
     verified(&service, &client, ann, PASSWORD);
     let arrived = service.mails().len();
+    // A busy machine may have waited for the mails before.
+    let before = service.gateway.log().len();
+    let waited = || service.gateway.log()[before..].contains(WAITED);
     service.server.behave("greeting-hang");
     service.server.close_connections();
     for function in ["block_user", "unblock_user"] {
@@ -184,10 +187,10 @@ fn a_mail_server_that_is_down_holds_up_nothing_and_loses_nothing() {
     admin.post("/v1/auth/change_email_no_verif", change).is(200);
     let deletion = json!({ "email": "new@b.example", "password": ANOTHER });
     client.post("/v1/auth/delete_user", deletion).is(200);
-    assert!(!service.gateway.log().contains(WAITED), "{}", service.gateway.log());
+    assert!(!waited(), "{}", service.gateway.log());
     let user = json!({ "email": ann, "password": PASSWORD });
     client.post("/v1/auth/register_user", user).is(200);
-    assert!(service.gateway.log().contains(WAITED), "{}", service.gateway.log());
+    assert!(waited(), "{}", service.gateway.log());
     assert_eq!(service.mails().len(), arrived);
 
     service.server.behave("accept");
