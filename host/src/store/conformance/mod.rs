@@ -37,7 +37,7 @@ mod tools;
 #[non_exhaustive]
 pub struct Capabilities {
     /// A commit of several changes is made whole or not at all. Without it a commit that stops
-    /// half-way must say how far it went ([`Error::Partial`](super::Error::Partial)).
+    /// half-way must say how far it went ([`Error::Partial`]).
     pub transactions: bool,
     /// Documents keep the text of numbers (`1.0`, `1e2`, `12345678901234567890`). Without it they
     /// keep the value of every number that a 64-bit integer or a double holds, and which of the
