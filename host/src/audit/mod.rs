@@ -248,8 +248,10 @@ impl Log {
 
     /// The event that stands for those that were not written.
     fn not_recorded(&self, missed: u64) -> Option<Event> {
-        let event = self.event(NOT_RECORDED, "done", &Caller::stranger());
-        (missed > 0).then_some(Event { count: Some(missed), ..event })
+        (missed > 0).then(|| Event {
+            count: Some(missed),
+            ..self.event(NOT_RECORDED, "done", &Caller::stranger())
+        })
     }
 
     async fn written(

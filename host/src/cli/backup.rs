@@ -27,7 +27,7 @@ pub(super) fn backup(common: &Common, options: &Backup) -> anyhow::Result<()> {
         progress.of(done, all, "copied");
     });
     drop(progress);
-    open::note(common, &settings, "backup", if made.is_ok() { "done" } else { "failed" });
+    open::note(common, &settings, "backup", open::ending(&made));
     made?;
     print::line(&format!("{}: the backup is whole", options.output.display()))?;
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 use tokio::runtime::Builder;
 
-use super::open::{leave, load_settings};
+use super::open::{ending, leave, load_settings};
 use super::options::{Common, Migrate};
 use super::{REFUSED, print};
 use crate::store::mongo::migrate::migrate;
@@ -23,8 +23,7 @@ pub(super) fn run(common: &Common, options: &Migrate) -> anyhow::Result<ExitCode
         };
         let migrated = migrate(&store, options.dry_run).await;
         if !options.dry_run {
-            let outcome = if migrated.is_ok() { "done" } else { "failed" };
-            leave(&settings, Arc::new(store.clone()), "migrate", outcome).await;
+            leave(&settings, Arc::new(store.clone()), "migrate", ending(&migrated)).await;
         }
         let migration = migrated?;
         let done = if options.dry_run { "would become" } else { "became" };

@@ -134,6 +134,11 @@ async fn existing(common: &Common, settings: &Settings) -> anyhow::Result<Option
     Ok(Some(Arc::new(SqliteStore::open(file, &Options::default())?)))
 }
 
+/// How it ended, as the audit log calls it.
+pub(super) fn ending<T, E>(ended: &Result<T, E>) -> &'static str {
+    if ended.is_ok() { "done" } else { "failed" }
+}
+
 /// The settings of the tenant that is meant.
 pub(super) fn load_settings(common: &Common) -> Result<Settings, SetupError> {
     let variables = environment()?;

@@ -78,7 +78,8 @@ pub(super) enum Command {
     /// goes on.
     ///
     /// Whoever has the store open sees all of it at once. What was there before is kept in a file beside
-    /// the store; of a damaged store its files are kept as they are. Sessions and open codes are again what they were when the backup was made.
+    /// the store; of a damaged store its files are kept as they are. Sessions and open codes are again
+    /// what they were when the backup was made.
     Restore(Restore),
     /// Print the audit log: what has happened to accounts, the oldest first, one line for each event.
     Audit(Audit),

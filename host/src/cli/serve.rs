@@ -89,7 +89,7 @@ pub(super) fn admin_token(common: &Common) -> anyhow::Result<()> {
     // A token for a tenant that is not there would help nobody.
     let settings = open::load_settings(common)?;
     let made = new_admin_token(&common.data, &common.tenant);
-    open::note(common, &settings, "admin-token", if made.is_ok() { "done" } else { "failed" });
+    open::note(common, &settings, "admin-token", open::ending(&made));
     let token = made?;
     print::line(&token)?;
     Ok(())

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::user::User;
 use super::walk::Walk;
-use super::{Records, ending, note, position, printable, trouble};
-use crate::cli::open::Program;
+use super::{Records, note, position, printable, trouble};
+use crate::cli::open::{Program, ending};
 use crate::cli::options::{Common, ExportUsers};
 use crate::cli::progress::Progress;
 use crate::cli::{REFUSED, print};

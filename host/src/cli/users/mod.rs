@@ -47,11 +47,6 @@ async fn note(records: &Records, event: &'static str, outcome: &str) {
     records.tenant.called_by(operator).note(event, None, outcome).await;
 }
 
-/// How it ended, as the audit log calls it.
-fn ending<T>(ended: &anyhow::Result<T>) -> &'static str {
-    if ended.is_ok() { "done" } else { "failed" }
-}
-
 /// The records of a tenant.
 #[derive(Clone)]
 struct Records {
