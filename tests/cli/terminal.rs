@@ -79,6 +79,29 @@ fn on_a_terminal_required_arguments_are_asked_for_and_secrets_stay_unseen() {
 }
 
 #[test]
+fn custom_data_commands_no_terminal() {
+    let place = Place::new();
+    let user = serde_json::json!({
+        "email": "ada@example.com", "password": "correct horse", "custom_data": "\u{9b}2J\u{7f}"
+    });
+    assert_eq!(super::code(&place.call("register_user_no_verif", &user)), 0);
+    let asked = r#"{"email": "ada@example.com"}"#;
+    let mut batch = Terminal::run(&place, "batch");
+    batch.types(&format!(r#"{{"function": "get_cust_usr_data", "arguments": {asked}}}"#));
+    batch.types("\u{4}");
+    for terminal in [batch, Terminal::run(&place, &format!("call get_cust_usr_data '{asked}'"))] {
+        let (_, seen) = terminal.ends();
+        assert!(
+            seen.contains(r"\u009b2J\u007f") && !seen.contains(['\u{7f}', '\u{9b}']),
+            "{seen:?}"
+        );
+    }
+    // A program reads it to the letter.
+    let given = place.run(&["call", "get_cust_usr_data", asked]);
+    assert!(super::stdout(&given).contains("\u{9b}2J\u{7f}"), "{}", super::stdout(&given));
+}
+
+#[test]
 fn only_what_was_not_given_is_asked_for() {
     let place = Place::new();
     let mut terminal = Terminal::run(&place, r#"call verify_user '{"email": "ada@example.com"}'"#);

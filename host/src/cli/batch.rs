@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::lines::{Line, Lines};
 use super::open::Program;
 use super::options::Common;
+use super::print::for_reader;
 use crate::error::CallError;
 use crate::functions::{self, MAX_ARGUMENTS, Prepared, Reply};
 
@@ -47,7 +48,7 @@ pub(super) fn run(common: &Common) -> anyhow::Result<()> {
     let mut swept = Instant::now();
     while let Some(line) = lines.next().context("standard input")? {
         let answer = answer(&program, line);
-        match writeln!(output, "{answer}").and_then(|()| output.flush()) {
+        match writeln!(output, "{}", for_reader(&answer)).and_then(|()| output.flush()) {
             // Whoever asked has gone.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => break,
             written => written.context("standard output")?,

@@ -22,7 +22,8 @@ pub(super) fn run(common: &Common, call: &options::Call) -> anyhow::Result<ExitC
     let program = Program::open(common)?;
     let reply = program.block_on(prepared.run(program.tenant()))?;
     if let Some(line) = reply.line() {
-        print::line(&line).context("the call was made, but its reply cannot be written")?;
+        print::line(&print::for_reader(&line))
+            .context("the call was made, but its reply cannot be written")?;
     }
     tell_where_mail_went(&program, &reply);
     program.deliver();

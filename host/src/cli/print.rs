@@ -33,6 +33,11 @@ pub(super) fn text(text: &str) -> io::Result<bool> {
     }
 }
 
+/// JSON as whoever reads standard output needs it: tame for a terminal, to the letter for a program.
+pub(super) fn for_reader(json: &str) -> Cow<'_, str> {
+    if io::stdout().is_terminal() { tame(json) } else { Cow::Borrowed(json) }
+}
+
 /// JSON that commands no terminal: what JSON leaves as it is, and some terminals take for the beginning of
 /// an order, is spelled out. It says the same.
 pub(super) fn tame(json: &str) -> Cow<'_, str> {
