@@ -73,6 +73,7 @@ fn an_import_that_goes_on_takes_no_other_file_for_the_refused_lines() {
     for (path, why) in [
         (&*given, "is what is imported"),
         (link.to_str().unwrap(), "is what is imported"),
+        (&format!("{given}.position"), "how far it is"),
         (other, "rejected.jsonl"),
     ] {
         let output = users(&site, &["import", &given, "--rejected", path]);

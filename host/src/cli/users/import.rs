@@ -56,8 +56,12 @@ pub(super) fn run(common: &Common, options: &ImportUsers) -> anyhow::Result<Exit
         Some(keep) => program.block_on(resume(&records, keep, begin, &progress))?,
         None => begin,
     };
-    let rejected =
-        Rejected::new(options.rejected.as_deref(), position.rejected.as_ref(), file.as_ref())?;
+    let rejected = Rejected::new(
+        options.rejected.as_deref(),
+        position.rejected.as_ref(),
+        file.as_ref(),
+        keep.as_deref(),
+    )?;
     let input: Box<dyn BufRead + Send> = match file {
         Some(mut file) => {
             file.seek(SeekFrom::Start(position.bytes)).context("the file")?;

@@ -56,12 +56,13 @@ impl Rejected {
     /// Keep them in the file of this path, if one is named, after what an earlier run has kept there.
     ///
     /// # Errors
-    /// When an earlier run has kept them elsewhere, and when the file is the `input` or holds what no
-    /// earlier run has written: nothing of it is touched then.
+    /// When an earlier run has kept them elsewhere, and when the file is the `input`, that of its
+    /// `position`, or holds what no earlier run has written: nothing of it is touched then.
     pub(super) fn new(
         path: Option<&Path>,
         earlier: Option<&RejectFile>,
         input: Option<&File>,
+        position: Option<&Path>,
     ) -> anyhow::Result<Self> {
         let Some(path) = path else {
             if let Some(RejectFile { path, .. }) = earlier {
@@ -78,6 +79,13 @@ impl Rejected {
             );
         }
         let whole = whole(path).with_context(named)?;
+        if let Some(position) = position {
+            anyhow::ensure!(
+                self::whole(position)? != whole,
+                "{}: is where the import keeps how far it is; name another file for the refused lines",
+                named()
+            );
+        }
         if let Some(earlier) = earlier
             && earlier.path != whole.to_string_lossy()
         {
@@ -202,7 +210,7 @@ mod tests {
         let path = folder.path().join("rejected");
         let progress = Progress::new(None, true);
         let refusal = Refusal { line: 7, problem: "no".into(), text: Some("{}".into()) };
-        let mut rejected = Rejected::new(Some(&path), None, None).unwrap();
+        let mut rejected = Rejected::new(Some(&path), None, None, None).unwrap();
         let empty = rejected.keep().unwrap().unwrap();
         rejected.add(&refusal, &progress).unwrap();
         let one = rejected.keep().unwrap().unwrap();
@@ -219,7 +227,7 @@ mod tests {
             ("something else".into(), &empty, None),
         ] {
             std::fs::write(&path, &found).unwrap();
-            let new = Rejected::new(Some(&path), Some(earlier), None);
+            let new = Rejected::new(Some(&path), Some(earlier), None, None);
             assert_eq!(new.is_ok(), left.is_some(), "{found}");
             assert_eq!(std::fs::read_to_string(&path).unwrap(), left.unwrap_or(&found));
             if let Ok(mut new) = new {
