@@ -171,8 +171,8 @@ async fn settle(
     Ok(())
 }
 
-/// How each of them stands in the store. Compares lines, because what is random in a record is not in
-/// them; those of all in one go, because that is what costs.
+/// How each of them stands in the store, in any order. Compares lines, because what is random in a record is
+/// not in them; those of all in one go, because that is what costs.
 async fn standings(
     records: &Records,
     candidates: Vec<Candidate>,
@@ -184,20 +184,27 @@ async fn standings(
         })
         .buffered(LOOK_UPS);
     let found: Vec<(Candidate, [Option<String>; 2])> = found.try_collect().await?;
-    let mut pairs = Vec::with_capacity(2 * found.len());
-    let mut known = Vec::with_capacity(found.len());
-    for (candidate, [stored, blocked]) in found {
+    let mut standings = Vec::with_capacity(found.len());
+    let (mut known, mut pairs) = (Vec::new(), Vec::new());
+    for (candidate, found) in found {
+        let [stored, blocked] = match found {
+            [None, None] => {
+                standings.push((candidate, Standing::New));
+                continue;
+            }
+            found => found,
+        };
         let wanted = StoredUser {
             user: fresh(&candidate.user, "users")?.context("the component left out a record")?,
             blocked: fresh(&candidate.user, "blocked")?,
         };
-        known.push((candidate, (stored.is_some(), blocked.is_some())));
+        known.push((candidate, stored.is_some()));
         let found = StoredUser { user: stored.unwrap_or_else(|| wanted.user.clone()), blocked };
         pairs.extend([wanted, found]);
     }
     let lines = records.tenant.write_users(pairs).await?;
     anyhow::ensure!(lines.len() == 2 * known.len(), "the component left out a line");
-    let standing = |known: (bool, bool), lines: &[Result<String, String>]| {
+    for ((candidate, is_there), lines) in known.into_iter().zip(lines.chunks(2)) {
         let same = match lines {
             [Ok(wanted), Ok(found)] => {
                 let [wanted, found] = [wanted, found].map(|it| serde_json::from_str::<Value>(it));
@@ -205,15 +212,17 @@ async fn standings(
             }
             _ => false,
         };
-        anyhow::Ok(match (known, same) {
-            ((false, false), _) | ((false, true), true) => Standing::New,
-            ((false, true), false) => Standing::BlockDiffers,
-            ((true, _), true) => Standing::Same,
-            ((true, _), false) => Standing::Differs,
-        })
-    };
-    let all = known.into_iter().zip(lines.chunks(2));
-    all.map(|((candidate, known), lines)| Ok((candidate, standing(known, lines)?))).collect()
+        standings.push((
+            candidate,
+            match (is_there, same) {
+                (false, true) => Standing::New,
+                (false, false) => Standing::BlockDiffers,
+                (true, true) => Standing::Same,
+                (true, false) => Standing::Differs,
+            },
+        ));
+    }
+    Ok(standings)
 }
 
 /// The document that the user is to have in this collection.
