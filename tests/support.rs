@@ -347,7 +347,7 @@ impl Database for Databases {
         self.0.up()?;
         self.0.store.scan(collection, after, limit).await
     }
-    async fn insert(&self, puts: Vec<portcullis::store::Put>) -> Result<Vec<bool>, StoreError> {
+    async fn insert(&self, puts: &[&portcullis::store::Put]) -> Result<Vec<bool>, StoreError> {
         self.0.up()?;
         self.0.store.insert(puts).await
     }

@@ -218,13 +218,13 @@ impl Database for MemoryStore {
         Ok(page.records())
     }
 
-    async fn insert(&self, puts: Vec<Put>) -> Result<Vec<bool>, Error> {
-        let Some(collection) = check_inserts(&puts)? else { return Ok(Vec::new()) };
-        let made = |put: &Put| Record::after(None, &put.edits, &put.key, put.due);
+    async fn insert(&self, puts: &[&Put]) -> Result<Vec<bool>, Error> {
+        let Some(collection) = check_inserts(puts)? else { return Ok(Vec::new()) };
+        let made = |put: &&Put| Record::after(None, &put.edits, &put.key, put.due);
         let made = puts.iter().map(made).collect::<Result<Vec<Record>, Error>>()?;
         let mut all = self.lock();
         let records = all.entry(collection.to_owned()).or_default();
-        let insert = |(put, record): (&Put, Record)| match records.entry(put.key.clone()) {
+        let insert = |(put, record): (&&Put, Record)| match records.entry(put.key.clone()) {
             Slot::Vacant(slot) => {
                 slot.insert(record);
                 true

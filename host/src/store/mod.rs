@@ -135,7 +135,7 @@ pub trait Database: Send + Sync + 'static {
     /// # Errors
     /// As [`Database::create`], after which any of them may have been written; [`Error::Other`] for
     /// more than [`MAX_INSERT`], or such as a commit would refuse, and then none was.
-    async fn insert(&self, puts: Vec<Put>) -> Result<Vec<bool>, Error>;
+    async fn insert(&self, puts: &[&Put]) -> Result<Vec<bool>, Error>;
 
     /// The smallest integer that stands in this top-level field of a record of the collection;
     /// `None` when there is none.

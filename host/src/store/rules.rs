@@ -58,7 +58,7 @@ pub fn check_changes(changes: &[Change]) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::Other`].
-pub fn check_inserts(puts: &[Put]) -> Result<Option<&str>, Error> {
+pub fn check_inserts<'a>(puts: &[&'a Put]) -> Result<Option<&'a str>, Error> {
     if puts.len() > MAX_INSERT {
         return Err(Error::Other(format!("more than {MAX_INSERT} records at once")));
     }

@@ -135,13 +135,12 @@ async fn insert(
     collection: &str,
     candidates: Vec<Candidate>,
 ) -> anyhow::Result<(Vec<Candidate>, Vec<Candidate>)> {
-    let puts: Vec<Put> =
-        candidates.iter().filter_map(|it| put(&it.user, collection).cloned()).collect();
+    let puts: Vec<&Put> = candidates.iter().filter_map(|it| put(&it.user, collection)).collect();
     anyhow::ensure!(puts.len() == candidates.len(), "the component left out a record");
     if puts.is_empty() {
         return Ok((Vec::new(), Vec::new()));
     }
-    let written = records.database.insert(puts).await.map_err(trouble)?;
+    let written = records.database.insert(&puts).await.map_err(trouble)?;
     let (mut made, mut found) = (Vec::new(), Vec::new());
     for (candidate, written) in candidates.into_iter().zip(written) {
         if written { made.push(candidate) } else { found.push(candidate) }

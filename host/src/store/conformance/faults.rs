@@ -171,7 +171,7 @@ impl Database for Broken {
     ) -> Result<Vec<crate::store::Record>, Error> {
         self.0.scan(collection, after, limit).await
     }
-    async fn insert(&self, puts: Vec<crate::store::Put>) -> Result<Vec<bool>, Error> {
+    async fn insert(&self, puts: &[&crate::store::Put]) -> Result<Vec<bool>, Error> {
         self.0.insert(puts).await
     }
     async fn smallest(&self, collection: &str, field: &str) -> Result<Option<i64>, Error> {

@@ -56,9 +56,9 @@ pub(super) async fn scan(
 pub(super) async fn insert(
     store: &MongoStore,
     collection: &str,
-    puts: &[Put],
+    puts: &[&Put],
 ) -> Result<Vec<bool>, Error> {
-    let made = |put: &Put| -> Result<RawDocumentBuf, Error> {
+    let made = |put: &&Put| -> Result<RawDocumentBuf, Error> {
         let document = edited(None, &put.edits, Some(&put.key), put.due)?;
         RawDocumentBuf::try_from(&document).map_err(record::unreadable)
     };
@@ -98,7 +98,7 @@ pub(super) async fn insert(
 async fn spellings(
     store: &MongoStore,
     collection: &str,
-    puts: &[Put],
+    puts: &[&Put],
 ) -> Result<HashSet<String>, Error> {
     let keys: Vec<&str> = puts.iter().map(|put| put.key.as_str()).collect();
     let pipeline = vec![

@@ -312,9 +312,9 @@ impl Database for MongoStore {
     }
 
     /// As many of them in one command as there are; in no transaction.
-    async fn insert(&self, puts: Vec<Put>) -> Result<Vec<bool>, Error> {
-        match check_inserts(&puts)? {
-            Some(collection) => bulk::insert(self, collection, &puts).await,
+    async fn insert(&self, puts: &[&Put]) -> Result<Vec<bool>, Error> {
+        match check_inserts(puts)? {
+            Some(collection) => bulk::insert(self, collection, puts).await,
             None => Ok(Vec::new()),
         }
     }

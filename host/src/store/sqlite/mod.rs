@@ -25,6 +25,7 @@ use super::{Change, Database, Entry, Error, Put, Record, Sizes, Store, Verdict};
 use crate::error::SetupError;
 use session::Session;
 use worker::{Workers, Write};
+use write::Fresh;
 
 pub mod backup;
 mod failure;
@@ -159,9 +160,11 @@ impl Database for SqliteStore {
     }
 
     /// In one transaction.
-    async fn insert(&self, puts: Vec<Put>) -> Result<Vec<bool>, Error> {
-        check_inserts(&puts)?;
-        match self.workers.write(Write::Insert(puts)).await? {
+    async fn insert(&self, puts: &[&Put]) -> Result<Vec<bool>, Error> {
+        let Some(collection) = check_inserts(puts)? else { return Ok(Vec::new()) };
+        let records = puts.iter().copied().map(Fresh::of).collect::<Result<_, Error>>()?;
+        let insert = Write::Insert { collection: collection.to_owned(), records };
+        match self.workers.write(insert).await? {
             Verdict::Committed(versions) => Ok(versions.iter().map(|v| !v.is_empty()).collect()),
             Verdict::Conflict => Err(Error::Other("an insertion cannot conflict".into())),
         }

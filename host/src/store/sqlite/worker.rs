@@ -22,11 +22,13 @@ use super::Options;
 use super::failure::{Failure, is_busy};
 use super::open::{connect, hurried, patiently, reconnect};
 use super::session::Session;
-use super::write;
-use crate::store::{Change, Error, Put, Verdict};
+use super::write::{self, Fresh};
+use crate::store::{Change, Error, Verdict};
 
-/// The most writes in one transaction: more would make the first wait too long for its answer.
+/// The most writes in one transaction, and the most records of insertions: more would make the first wait
+/// too long for its answer, and everybody who writes much at the same time would wait together.
 const BATCH: usize = 32;
+const BATCH_RECORDS: usize = 2000;
 
 /// A read on the thread of its caller that takes longer than this sends those after it to the readers:
 /// for a second at least, and for so many times as long as it took. A slow disk then has a hundredth of
@@ -39,10 +41,23 @@ const TIMES: u32 = 100;
 pub(super) enum Write {
     Commit(Vec<Change>),
     /// Answered with one version each, an empty one for what was there already.
-    Insert(Vec<Put>),
+    Insert {
+        collection: String,
+        records: Vec<Fresh>,
+    },
     Create(String),
     Drop(String),
     DropAll,
+}
+
+impl Write {
+    /// How many records it inserts.
+    fn records(&self) -> usize {
+        match self {
+            Self::Insert { records, .. } => records.len(),
+            _ => 0,
+        }
+    }
 }
 
 type ReadJob = Box<dyn FnOnce(&mut Connector) + Send>;
@@ -295,7 +310,16 @@ impl Connector {
 
 fn write_all(connector: &mut Connector, mut jobs: mpsc::Receiver<WriteJob>) {
     let mut batch = Vec::with_capacity(BATCH);
-    while jobs.blocking_recv_many(&mut batch, BATCH) > 0 {
+    while let Some(first) = jobs.blocking_recv() {
+        let mut records = first.0.records();
+        batch.push(first);
+        while batch.len() < BATCH
+            && records < BATCH_RECORDS
+            && let Ok(job) = jobs.try_recv()
+        {
+            records += job.0.records();
+            batch.push(job);
+        }
         batch.retain(|(_, ticket)| ticket.begin());
         if batch.is_empty() {
             continue;
@@ -353,7 +377,7 @@ fn make_one(session: &Session, write: &Write) -> Result<Result<Verdict, Error>, 
     session.db.prepare_cached("SAVEPOINT one")?.execute([])?;
     let result = match write {
         Write::Commit(changes) => write::commit(session, changes),
-        Write::Insert(puts) => write::insert(session, puts),
+        Write::Insert { collection, records } => write::insert(session, collection, records),
         Write::Create(collection) => write::create(session, collection).and_then(|()| done()),
         Write::Drop(collection) => write::drop(session, collection).and_then(|()| done()),
         Write::DropAll => write::drop_all(session).and_then(|()| done()),

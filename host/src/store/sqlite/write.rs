@@ -57,11 +57,43 @@ fn put(session: &Session, put: &Put) -> Result<Option<String>, Failure> {
     Ok(Some(version))
 }
 
+/// A record that is to be there if there is none of its key.
+pub(super) struct Fresh {
+    key: String,
+    version: String,
+    document: String,
+    due: Option<i64>,
+}
+
+impl Fresh {
+    /// What the caller can put together before his turn: the writer is one for all.
+    pub(super) fn of(put: &Put) -> Result<Self, Error> {
+        Ok(Self {
+            key: put.key.clone(),
+            version: new_version()?,
+            document: document::apply(None, &put.edits, &put.key)?,
+            due: put.due.map(seconds),
+        })
+    }
+}
+
 /// Writes those records that are not there yet: their versions, and empty ones for the others.
-pub(super) fn insert(session: &Session, puts: &[Put]) -> Result<Verdict, Failure> {
-    let put = |put| Ok(self::put(session, put)?.unwrap_or_default());
-    let versions: Result<Vec<String>, Failure> = puts.iter().map(put).collect();
-    Ok(Verdict::Committed(versions?))
+pub(super) fn insert(
+    session: &Session,
+    collection: &str,
+    records: &[Fresh],
+) -> Result<Verdict, Failure> {
+    create(session, collection)?;
+    let mut insert = session.db.prepare_cached(&format!(
+        "INSERT INTO \"{collection}\" (email, version, document, due) VALUES (?1, ?2, ?3, ?4) \
+         ON CONFLICT (email) DO NOTHING"
+    ))?;
+    let mut versions = Vec::with_capacity(records.len());
+    for Fresh { key, version, document, due } in records {
+        let made = insert.execute(params![key, version, document, due])? == 1;
+        versions.push(if made { version.clone() } else { String::new() });
+    }
+    Ok(Verdict::Committed(versions))
 }
 
 /// Gives a record another key, in place.
