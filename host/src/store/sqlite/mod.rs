@@ -6,7 +6,7 @@
 //! write lock and so hold across processes, as long as these run on one machine: write-ahead logs
 //! do not work over a network file system.
 //!
-//! SQLite blocks, so threads of our own talk to it (`worker`): one that writes, because there is
+//! SQLite blocks, so threads of our own talk to it (`worker`): one that writes (`writer`), because there is
 //! only one write lock and waiting for it in several threads helps nobody, and a few that read. Only
 //! the records of a key are read on the thread that asks, as long as that takes microseconds.
 //! The writer puts the commits that wait for it into one transaction and syncs the disk once for
@@ -24,8 +24,9 @@ use super::rules::{check_changes, check_collection, check_inserts};
 use super::{Change, Database, Entry, Error, Put, Record, Sizes, Store, Verdict};
 use crate::error::SetupError;
 use session::Session;
-use worker::{Workers, Write};
+use worker::Workers;
 use write::Fresh;
+use writer::Write;
 
 pub mod backup;
 mod failure;
@@ -36,6 +37,7 @@ mod session;
 mod tests;
 mod worker;
 mod write;
+mod writer;
 
 /// How a [`SqliteStore`] works.
 #[derive(Clone, Debug)]

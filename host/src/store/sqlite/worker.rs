@@ -14,21 +14,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use rusqlite::TransactionBehavior;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use super::Options;
 use super::failure::{Failure, is_busy};
-use super::open::{connect, hurried, patiently, reconnect};
+use super::open::{connect, hurried, reconnect};
 use super::session::Session;
-use super::write::{self, Fresh};
-use crate::store::{Change, Error, Verdict};
-
-/// The most writes in one transaction, and the most records of insertions: more would make the first wait
-/// too long for its answer, and everybody who writes much at the same time would wait together.
-const BATCH: usize = 32;
-const BATCH_RECORDS: usize = 2000;
+use super::writer::{Write, WriteJob, write_all};
+use crate::store::{Error, Verdict};
 
 /// A read on the thread of its caller that takes longer than this sends those after it to the readers:
 /// for a second at least, and for so many times as long as it took. A slow disk then has a hundredth of
@@ -37,31 +31,7 @@ const LONG: Duration = Duration::from_millis(5);
 const AFTER_LONG: Duration = Duration::from_secs(1);
 const TIMES: u32 = 100;
 
-/// What the writer is asked for.
-pub(super) enum Write {
-    Commit(Vec<Change>),
-    /// Answered with one version each, an empty one for what was there already.
-    Insert {
-        collection: String,
-        records: Vec<Fresh>,
-    },
-    Create(String),
-    Drop(String),
-    DropAll,
-}
-
-impl Write {
-    /// How many records it inserts.
-    fn records(&self) -> usize {
-        match self {
-            Self::Insert { records, .. } => records.len(),
-            _ => 0,
-        }
-    }
-}
-
 type ReadJob = Box<dyn FnOnce(&mut Connector) + Send>;
-type WriteJob = (Write, Ticket<Verdict>);
 
 /// The threads. Dropping it ends them, after the work that has begun.
 pub(super) struct Workers {
@@ -231,11 +201,11 @@ pub(super) struct Ticket<T> {
 }
 
 impl<T> Ticket<T> {
-    fn begin(&self) -> bool {
+    pub(super) fn begin(&self) -> bool {
         !self.reply.is_closed() && !self.claim.swap(true, Ordering::AcqRel)
     }
 
-    fn answer(self, answer: Result<T, Error>) {
+    pub(super) fn answer(self, answer: Result<T, Error>) {
         // A caller that has gone away does not want to know.
         let _ = self.reply.send(answer);
     }
@@ -266,7 +236,7 @@ async fn ask<J, T>(
 /// when the file was replaced: what is written into a file that has lost its name is lost.
 pub(super) struct Connector {
     file: PathBuf,
-    patience: Duration,
+    pub(super) patience: Duration,
     session: Option<Session>,
 }
 
@@ -306,91 +276,4 @@ impl Connector {
         }
         Ok(result?)
     }
-}
-
-fn write_all(connector: &mut Connector, mut jobs: mpsc::Receiver<WriteJob>) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while let Some(first) = jobs.blocking_recv() {
-        let mut records = first.0.records();
-        batch.push(first);
-        while batch.len() < BATCH
-            && records < BATCH_RECORDS
-            && let Ok(job) = jobs.try_recv()
-        {
-            records += job.0.records();
-            batch.push(job);
-        }
-        batch.retain(|(_, ticket)| ticket.begin());
-        if batch.is_empty() {
-            continue;
-        }
-        let (writes, tickets): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-        match connector.write(&writes) {
-            Ok(answers) => {
-                for (ticket, answer) in tickets.into_iter().zip(answers) {
-                    ticket.answer(answer);
-                }
-            }
-            Err(error) => {
-                for ticket in tickets {
-                    ticket.answer(Err(error.clone()));
-                }
-            }
-        }
-    }
-}
-
-impl Connector {
-    /// Makes several writes in one transaction, each whole or not at all, and gives their answers
-    /// when all are on the disk. An error means that none is there.
-    pub(super) fn write(&mut self, writes: &[Write]) -> Result<Vec<Result<Verdict, Error>>, Error> {
-        let patience = self.patience;
-        self.run(|session| {
-            let made = write_together(session, writes, patience);
-            if made.is_err() {
-                session.forget();
-            }
-            made
-        })
-    }
-}
-
-fn write_together(
-    session: &Session,
-    writes: &[Write],
-    patience: Duration,
-) -> Result<Vec<Result<Verdict, Error>>, Failure> {
-    // The lock first: what the conditions see then stands still until the commit.
-    let transaction = patiently(patience, || Ok(session.begin(TransactionBehavior::Immediate)?))?;
-    let mut answers = Vec::with_capacity(writes.len());
-    for write in writes {
-        answers.push(make_one(session, write)?);
-    }
-    transaction.commit()?;
-    Ok(answers)
-}
-
-/// One write in a savepoint of its own. An error of the engine ends the whole transaction: after a
-/// full disk or a failed read nothing in it can be relied on.
-fn make_one(session: &Session, write: &Write) -> Result<Result<Verdict, Error>, Failure> {
-    let done = || Ok(Verdict::Committed(Vec::new()));
-    session.db.prepare_cached("SAVEPOINT one")?.execute([])?;
-    let result = match write {
-        Write::Commit(changes) => write::commit(session, changes),
-        Write::Insert { collection, records } => write::insert(session, collection, records),
-        Write::Create(collection) => write::create(session, collection).and_then(|()| done()),
-        Write::Drop(collection) => write::drop(session, collection).and_then(|()| done()),
-        Write::DropAll => write::drop_all(session).and_then(|()| done()),
-    };
-    let answer = match result {
-        Ok(verdict) => Ok(verdict),
-        Err(Failure::Refused(error)) => Err(error),
-        Err(failure) => return Err(failure),
-    };
-    if !matches!(answer, Ok(Verdict::Committed(_))) {
-        session.db.prepare_cached("ROLLBACK TO one")?.execute([])?;
-        session.forget();
-    }
-    session.db.prepare_cached("RELEASE one")?.execute([])?;
-    Ok(answer)
 }

@@ -5,7 +5,8 @@ use std::io::{Seek, SeekFrom, Write as _};
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::super::worker::{Connector, Workers, Write};
+use super::super::worker::{Connector, Workers};
+use super::super::writer::Write;
 use super::*;
 use crate::store::{Error, Expectation};
 
