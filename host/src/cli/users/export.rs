@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
+use futures_util::{TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::user::User;
@@ -23,6 +24,8 @@ use crate::files;
 const EVENT: &str = "users-export";
 /// Users that are fetched at once.
 const PAGE: u32 = 1000;
+/// So many times as many are in hand at one time: while some are written, the next are made lines of.
+const IN_HAND: usize = 4;
 /// Bytes after which what was written is made durable.
 const SYNC_EVERY: u64 = 16 << 20;
 /// The most bytes of a line that was begun and not finished, or of the last whole one: more than a store
@@ -221,8 +224,8 @@ impl Write for Durable {
     }
 }
 
-/// The users after this key, as lines. While some are written, the next ones are fetched. `left_out` is
-/// called when the first is met who cannot be written.
+/// The users after this key, as lines, in the order of their keys; the next ones are fetched and made lines
+/// of meanwhile. `left_out` is called when the first is met who cannot be written.
 async fn copy(
     records: &Records,
     after: &str,
@@ -231,27 +234,25 @@ async fn copy(
     mut left_out: impl FnMut() -> anyhow::Result<()>,
     progress: &mut Progress,
 ) -> anyhow::Result<Copied> {
-    let (send, mut pages) = tokio::sync::mpsc::channel(2);
-    let mut walk = Walk::after(records.clone(), after);
-    // Ends when it is done, or nobody takes what it has found.
-    tokio::spawn(async move {
-        loop {
-            let page = walk.next(PAGE).await;
-            let goes_on = matches!(&page, Ok(page) if !page.is_empty());
-            if send.send(page).await.is_err() || !goes_on {
-                return;
-            }
-        }
+    let walk = Walk::after(records.clone(), after);
+    let pages = stream::try_unfold(walk, async |mut walk| {
+        let page = walk.next(PAGE).await?;
+        anyhow::Ok((!page.is_empty()).then_some((page, walk)))
     });
-    loop {
-        // The end is told, too: a walk that broke off must not pass for one that is done.
-        let page = pages.recv().await.context("the users were not gone through to their end")??;
-        if page.is_empty() {
-            return Ok(copied);
-        }
-        let (keys, users): (Vec<_>, Vec<_>) =
-            page.into_iter().map(|found| (found.key, found.user)).unzip();
-        for (key, line) in keys.iter().zip(records.tenant.write_users(users).await?) {
+    let lines = pages.map_ok(|page| {
+        let tenant = records.tenant.clone();
+        let writing = tokio::spawn(async move {
+            let (keys, users): (Vec<_>, Vec<_>) =
+                page.into_iter().map(|found| (found.key, found.user)).unzip();
+            let lines = tenant.write_users(users).await?;
+            anyhow::ensure!(lines.len() == keys.len(), "the component left out a line");
+            Ok((keys, lines))
+        });
+        async { writing.await.context("a page")? }
+    });
+    let mut lines = std::pin::pin!(lines.try_buffered(IN_HAND));
+    while let Some((keys, lines)) = lines.try_next().await? {
+        for (key, line) in keys.iter().zip(lines) {
             match line {
                 Ok(line) => {
                     output.write_all(line.as_bytes())?;
@@ -271,6 +272,7 @@ async fn copy(
         output.flush()?;
         progress.at(copied.users, format_args!("{} users", copied.users));
     }
+    Ok(copied)
 }
 
 #[cfg(test)]

@@ -45,8 +45,12 @@ impl Walk {
     /// The next users, at most so many; none at the end.
     pub(super) async fn next(&mut self, limit: u32) -> anyhow::Result<Vec<Found>> {
         let limit = limit.min(PAGE);
-        let page =
-            self.records.database.scan("users", &self.after, limit).await.map_err(trouble)?;
+        let users = self.records.database.scan("users", &self.after, limit);
+        // Beside them, because a store can answer both at once.
+        let (page, more) =
+            tokio::join!(users, self.more_blocks(self.blocks.len() < limit as usize));
+        let page = page.map_err(trouble)?;
+        self.have(more?);
         if let Some(last) = page.last() {
             self.after.clone_from(&last.key);
         }
@@ -86,14 +90,28 @@ impl Walk {
             if self.blocks_ended {
                 return Ok(None);
             }
-            let more = self.records.database.scan("blocked", &self.blocks_until, PAGE).await;
-            let more = more.map_err(trouble)?;
-            match more.last() {
-                Some(last) => self.blocks_until.clone_from(&last.key),
-                None => self.blocks_ended = true,
-            }
-            self.blocks.extend(more);
+            let more = self.more_blocks(true).await?;
+            self.have(more);
         }
+    }
+
+    /// The block records behind those that were fetched, if they are wanted: `None` if not, or where none
+    /// are left.
+    async fn more_blocks(&self, wanted: bool) -> anyhow::Result<Option<Vec<Record>>> {
+        if !wanted || self.blocks_ended {
+            return Ok(None);
+        }
+        let more = self.records.database.scan("blocked", &self.blocks_until, PAGE).await;
+        more.map(Some).map_err(trouble)
+    }
+
+    fn have(&mut self, more: Option<Vec<Record>>) {
+        let Some(more) = more else { return };
+        match more.last() {
+            Some(last) => self.blocks_until.clone_from(&last.key),
+            None => self.blocks_ended = true,
+        }
+        self.blocks.extend(more);
     }
 }
 
