@@ -3,7 +3,7 @@
 //! twice and gone on with: they must end with the same users.
 //!
 //! `cargo bench --bench users`, or `-- sqlite` or `-- mongodb` for one of them; the server is that of the
-//! tests. `USERS` in the environment is another number than a million.
+//! tests. `USERS` in the environment is another number than a million; with few, a run ends before it is killed.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)] // a benchmark that cannot go on stops
 #![allow(clippy::indexing_slicing, dead_code, unreachable_pub, unused_imports, unused_macros)] // it needs a part of what the tests need
 
