@@ -29,8 +29,9 @@ const MAX_LINE: usize = 1 << 20;
 const BATCH: usize = 1000;
 /// The most bytes of these, but for the last line.
 const BATCH_BYTES: usize = 2 << 20;
-/// Batches that are in hand at one time: while the store writes some of them, others are read.
-const IN_HAND: usize = 8;
+/// Batches that are in hand at one time: while the store writes some of them, others are read. With more, some
+/// would wait behind several transactions, and a slow disk would try the store's patience; none goes faster.
+const IN_HAND: usize = 4;
 /// How often the position is written.
 const KEEP_EVERY: Duration = Duration::from_millis(250);
 
