@@ -185,14 +185,11 @@ async fn standings(
     let found: Vec<(Candidate, [Option<String>; 2])> = found.try_collect().await?;
     let mut standings = Vec::with_capacity(found.len());
     let (mut known, mut pairs) = (Vec::new(), Vec::new());
-    for (candidate, found) in found {
-        let [stored, blocked] = match found {
-            [None, None] => {
-                standings.push((candidate, Standing::New));
-                continue;
-            }
-            found => found,
-        };
+    for (candidate, [stored, blocked]) in found {
+        if stored.is_none() && blocked.is_none() {
+            standings.push((candidate, Standing::New));
+            continue;
+        }
         let wanted = StoredUser {
             user: fresh(&candidate.user, "users")?.context("the component left out a record")?,
             blocked: fresh(&candidate.user, "blocked")?,
@@ -211,15 +208,13 @@ async fn standings(
             }
             _ => false,
         };
-        standings.push((
-            candidate,
-            match (is_there, same) {
-                (false, true) => Standing::New,
-                (false, false) => Standing::BlockDiffers,
-                (true, true) => Standing::Same,
-                (true, false) => Standing::Differs,
-            },
-        ));
+        let standing = match (is_there, same) {
+            (false, true) => Standing::New,
+            (false, false) => Standing::BlockDiffers,
+            (true, true) => Standing::Same,
+            (true, false) => Standing::Differs,
+        };
+        standings.push((candidate, standing));
     }
     Ok(standings)
 }
